@@ -1,0 +1,1 @@
+"""View to bytes. One file per format; each exporter owns its name and suffix. Pure."""

@@ -1,0 +1,1 @@
+"""The words of the toolkit as frozen types. Pure: no I/O, no clock."""

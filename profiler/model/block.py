@@ -1,0 +1,57 @@
+"""Windows and blocks: how the measured time of a run is cut."""
+
+from __future__ import annotations
+
+import msgspec
+
+
+class Window(msgspec.Struct, frozen=True, kw_only=True):
+    """A stretch of measured time agreed in advance: equal blocks from an instant still to come."""
+
+    index: int
+    start_ns: int
+    """CLOCK_MONOTONIC."""
+    block_ns: int
+    blocks: int
+
+    @property
+    def end_ns(self) -> int:
+        return self.start_ns + self.block_ns * self.blocks
+
+    def edges(self) -> tuple[int, ...]:
+        """The `blocks + 1` instants at which counters are read."""
+        return tuple(self.start_ns + i * self.block_ns for i in range(self.blocks + 1))
+
+
+class BlockCount(msgspec.Struct, frozen=True, kw_only=True):
+    """What the load generator completed inside one block."""
+
+    requests: int
+    """Verified responses whose last byte arrived inside the block."""
+    errors: int
+    bytes: int = 0
+
+
+class Block(msgspec.Struct, frozen=True, kw_only=True):
+    """A slice of a run with its own request count and CPU time."""
+
+    index: int
+    window: int
+    segment: int = 0
+    """Which start of the target it belongs to; a sampler that changes how the target is launched has its own."""
+    sampler: str = ""
+    """Name of the sampler that was on; empty for a block without sampling."""
+    pair: str = ""
+    """Name of the sampler whose cost this block helps to measure (its own blocks and the empty ones beside them)."""
+    start_ns: int
+    end_ns: int
+    requests: int
+    errors: int
+    cpu_ns: int
+    """CPU time of every process of the target between start and end."""
+    marks: tuple[str, ...] = ()
+    """Events inside the block: `worker 12 exited`, `worker 15 started`, …"""
+
+    @property
+    def seconds(self) -> float:
+        return (self.end_ns - self.start_ns) / 1e9

@@ -1,0 +1,64 @@
+"""What a sampler is. One file per sampler; the ordered tuple is in the package's `__init__`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Protocol
+
+import msgspec
+
+from profiler.model.profile import RawCapture
+
+
+class Missing(msgspec.Struct, frozen=True, kw_only=True):
+    """Why something can't run here, and the command that fixes it."""
+
+    reason: str
+    fix: str
+
+
+class Launch(msgspec.Struct, frozen=True, kw_only=True):
+    """How a target is about to be started; a sampler that works from inside changes it."""
+
+    argv: tuple[str, ...]
+    env: dict[str, str]
+    """The whole environment of the target."""
+    python: str = ""
+    """The target's interpreter, where it has one; `argv[0]` then is this path."""
+
+
+class SamplerOptions(msgspec.Struct, frozen=True, kw_only=True):
+    hz: float = 499.0
+    """Samples per second of CPU time of each thread."""
+    perf_trampoline: bool = False
+    cpus: tuple[int, ...] = ()
+    """CPU set for the sampler's own processes; empty leaves them free."""
+
+
+class SamplerSession(Protocol):
+    """A sampler at work on one target."""
+
+    def on(self) -> None:
+        """Start sampling; returns when samples are being taken."""
+
+    def off(self) -> None:
+        """Stop sampling; returns when the target runs undisturbed."""
+
+    def finish(self) -> RawCapture:
+        """End the sampler's processes, read what it took. Called once, also after a failure; never leaves a process."""
+
+
+class Sampler(Protocol):
+    """A way to take stacks."""
+
+    name: str
+
+    def probe(self, options: SamplerOptions) -> Missing | None:
+        """None when it can run here, else what is missing."""
+
+    def wrap(self, launch: Launch, options: SamplerOptions, folder: Path) -> Launch:
+        """The launch changed as this sampler needs it; most return it unchanged. `folder` is for its files."""
+
+    def attach(self, pids: Sequence[int], options: SamplerOptions, folder: Path) -> SamplerSession:
+        """Prepare to sample every thread of these processes and of all they will start; nothing is sampled yet."""

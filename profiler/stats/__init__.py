@@ -1,0 +1,1 @@
+"""Numbers to estimates: ratio estimators over blocks, paired blocks, intervals. Pure."""

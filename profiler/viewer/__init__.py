@@ -1,0 +1,1 @@
+"""Serves the bundled speedscope and a run's profile on loopback, under a random token."""
