@@ -8,6 +8,7 @@ from typing import Protocol
 
 import msgspec
 
+from profiler.model.launch import Launch
 from profiler.model.profile import RawCapture
 
 
@@ -16,16 +17,6 @@ class Missing(msgspec.Struct, frozen=True, kw_only=True):
 
     reason: str
     fix: str
-
-
-class Launch(msgspec.Struct, frozen=True, kw_only=True):
-    """How a target is about to be started; a sampler that works from inside changes it."""
-
-    argv: tuple[str, ...]
-    env: dict[str, str]
-    """The whole environment of the target."""
-    python: str = ""
-    """The target's interpreter, where it has one; `argv[0]` then is this path."""
 
 
 class SamplerOptions(msgspec.Struct, frozen=True, kw_only=True):
