@@ -41,8 +41,9 @@ class Block(msgspec.Struct, frozen=True, kw_only=True):
     """Which start of the target it belongs to; a sampler that changes how the target is launched has its own."""
     sampler: str = ""
     """Name of the sampler that was on; empty for a block without sampling."""
-    pair: str = ""
-    """Name of the sampler whose cost this block helps to measure (its own blocks and the empty ones beside them)."""
+    round: int = 0
+    """Every condition (no sampler, each sampler) has one window in each round, in random order: windows of one round
+    are compared with each other."""
     start_ns: int
     end_ns: int
     requests: int
