@@ -44,6 +44,15 @@ class Sampler(Protocol):
     """A way to take stacks."""
 
     name: str
+    default_hz: float
+    """Rate where the user names none."""
+    window_s: float
+    """Shortest sensible window, in seconds: long where starting and stopping is dear."""
+    inside: bool
+    """True where `wrap` changes the launch: the target then gets a start of its own for this sampler, so that no other
+    sampler measures a changed target."""
+    distortion: str
+    """Why its picture differs from production, as a sentence; empty where it does not."""
 
     def probe(self, options: SamplerOptions) -> Missing | None:
         """None when it can run here, else what is missing."""
