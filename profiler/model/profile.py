@@ -98,3 +98,7 @@ class RawCapture:
     quality: dict[str, float] = dataclasses.field(default_factory=dict)
     """Shares from 0 to 1 by what they say: `truncated`, `unknown_symbols`, `errors`, `exact`, `unspliced`, …"""
     warnings: tuple[str, ...] = ()
+    version: str = ""
+    """Version of the sampler's program."""
+    sampler_cpu_s: float | None = None
+    """CPU time the sampler's own processes used while sampling."""

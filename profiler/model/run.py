@@ -106,4 +106,8 @@ class RunMetadata(msgspec.Struct, frozen=True, kw_only=True):
     """CPU µs per request, or CPU seconds per second where there was no load; from blocks without sampling."""
     machine: dict[str, str] = {}
     versions: dict[str, str] = {}
+    seed: int = 0
+    """Of the order of the windows."""
     warnings: tuple[str, ...] = ()
+    untrusted: tuple[str, ...] = ()
+    """The warnings that forbid using the figures; `record` then ends with exit code 5."""
