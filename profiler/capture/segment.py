@@ -1,0 +1,194 @@
+"""One start of the target: its load, its samplers, and the windows measured on it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TypeVar
+
+from profiler.capture.options import CaptureOptions, Progress
+from profiler.capture.schedule import PlannedWindow
+from profiler.errors import ProfilerError, TargetError
+from profiler.load.base import LoadSession
+from profiler.model.block import Block, BlockCount, Window
+from profiler.model.launch import Launch
+from profiler.model.load import LoadResult
+from profiler.model.profile import RawCapture
+from profiler.model.run import TargetInfo
+from profiler.samplers.base import Sampler, SamplerOptions, SamplerSession
+from profiler.targets import CpuMeter, RunningTarget, start_target
+
+# Time between announcing a window and its first instant: the announcement crosses a pipe to the generator.
+LEAD_NS = 50_000_000
+
+T = TypeVar("T")
+
+
+class Segment:
+    """A running target with everything that measures it. `close` ends all of it, whatever state it is in."""
+
+    def __init__(
+        self,
+        options: CaptureOptions,
+        samplers: Sequence[tuple[Sampler, SamplerOptions]],
+        *,
+        number: int,
+        logs: Path,
+        scratch: Path,
+        progress: Progress,
+    ) -> None:
+        self._options = options
+        self._samplers = {sampler.name: (sampler, wanted) for sampler, wanted in samplers}
+        self._number = number
+        self._logs = logs
+        self._scratch = scratch
+        self._progress = progress
+        self._target: RunningTarget | None = None
+        self._meter: CpuMeter | None = None
+        self._load: LoadSession | None = None
+        self._sessions: dict[str, SamplerSession] = {}
+        self._on: SamplerSession | None = None
+        self._wrapped: set[str] = set()
+        self.blocks: list[Block] = []
+        self.captures: dict[str, RawCapture] = {}
+        self.load_result: LoadResult | None = None
+        self.target_info: TargetInfo | None = None
+        self.response_bytes = 0
+
+    def open(self) -> None:
+        """Start the target, prove that it answers, bring the load to a steady rate, prepare the samplers."""
+        options = self._options
+        self._progress.phase("starting the target")
+        self._target = start_target(options.target, wrap=self._wrap, logs=self._logs)
+        self._progress.phase("waiting until it answers")
+        self.response_bytes = self._target.wait_ready(options.endpoint, options.ready_timeout_s)
+        self._meter = CpuMeter(self._target.pids)
+        if options.loaded:
+            self._start_load(self._target)
+        self.target_info = self._target.info()
+        for name, (sampler, wanted) in self._samplers.items():
+            folder = self._scratch / name
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._sessions[name] = sampler.attach(self._target.pids(), wanted, folder)
+
+    def _wrap(self, launch: Launch) -> Launch:
+        for name, (sampler, wanted) in self._samplers.items():
+            folder = self._scratch / name
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            changed = sampler.wrap(launch, wanted, folder)
+            if changed != launch:
+                self._wrapped.add(name)
+            launch = changed
+        return launch
+
+    def _start_load(self, target: RunningTarget) -> None:
+        from profiler.load import find_generator
+        from profiler.model.load import LoadSpec
+
+        options = self._options
+        assert options.endpoint is not None and target.url is not None
+        spec = LoadSpec(
+            url=target.url,
+            endpoint=options.endpoint,
+            connections=options.connections,
+            rps=options.rps,
+            warm_up_s=options.warm_up_s,
+            cpus=options.client_cpus,
+            deadline_s=options.warm_up_s + 60 + 20 * options.duration_s * (1 + len(self._samplers)),
+        )
+        self._load = find_generator(options.load).start(spec, self._logs / f"load-{self._number}.log")
+        self._progress.phase("warming up")
+        self._load.warm_up(self._progress.tick)
+
+    def measure(self, windows: Sequence[PlannedWindow]) -> None:
+        """Run the windows one after the other; `blocks` grows with each, so that a break loses only the open one."""
+        self._progress.phase("measuring")
+        for number, planned in enumerate(windows):
+            self._progress.advance(number, len(windows))
+            session = self._sessions.get(planned.sampler)
+            if session is not None:
+                self._on = session
+                session.on()
+            self.blocks.extend(self._measure_window(planned))
+            if session is not None:
+                session.off()
+                self._on = None
+        self._progress.advance(len(windows), len(windows))
+
+    def _measure_window(self, planned: PlannedWindow) -> list[Block]:
+        assert self._meter is not None and self._target is not None
+        window = Window(
+            index=planned.index,
+            start_ns=time.monotonic_ns() + LEAD_NS,
+            block_ns=planned.block_ns,
+            blocks=planned.blocks,
+        )
+        if self._load is not None:
+            self._load.begin(window)
+        readings: list[int] = []
+        marks: list[tuple[str, ...]] = []
+        for edge in window.edges():
+            readings.append(self._meter.read_at(edge))
+            marks.append(tuple(self._meter.changes()))
+        counts: Sequence[BlockCount] = [BlockCount(requests=0, errors=0)] * window.blocks
+        if self._load is not None:
+            counts = self._load.collect(window)
+        if not self._target.pids():
+            raise TargetError("the target ended while it was measured", hint=f"its log: {self._logs}")
+        edges = window.edges()
+        return [
+            Block(
+                index=len(self.blocks) + i,
+                window=planned.index,
+                round=planned.round,
+                segment=self._number,
+                sampler=planned.sampler,
+                start_ns=edges[i],
+                end_ns=edges[i + 1],
+                requests=counts[i].requests,
+                errors=counts[i].errors,
+                cpu_ns=readings[i + 1] - readings[i],
+                marks=marks[i + 1],
+            )
+            for i in range(window.blocks)
+        ]
+
+    def close(self) -> list[ProfilerError]:
+        """End load, samplers and target, and collect what they have. Errors on the way are returned, not raised:
+        the first thing that went wrong is what the user needs, and it is usually on its way already."""
+        errors: list[ProfilerError] = []
+        if self._on is not None:
+            _attempt(errors, self._on.off)
+        if self._load is not None:
+            load = self._load
+            self.load_result = _attempt(errors, load.stop)
+        if self._target is not None:
+            self.target_info = _attempt(errors, self._target.info) or self.target_info
+        self._progress.phase("reading the stacks")
+        for name in [name for name in self._sessions if name not in self._wrapped]:
+            self._finish(name, errors)
+        if self._target is not None:
+            _attempt(errors, self._target.stop)
+        # A sampler that works inside the target writes its result when the target ends.
+        for name in self._wrapped & self._sessions.keys():
+            self._finish(name, errors)
+        return errors
+
+    def keep_attachments(self, folder: Path) -> None:
+        """Move the files that samplers want kept (they put them under `keep/` in their folder) into the run."""
+        for path in self._scratch.glob("*/keep/*"):
+            path.rename(folder / path.name)
+
+    def _finish(self, name: str, errors: list[ProfilerError]) -> None:
+        capture = _attempt(errors, self._sessions[name].finish)
+        if capture is not None:
+            self.captures[name] = capture
+
+
+def _attempt(errors: list[ProfilerError], action: Callable[[], T]) -> T | None:
+    try:
+        return action()
+    except ProfilerError as error:
+        errors.append(error)
+        return None

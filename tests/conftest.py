@@ -1,0 +1,50 @@
+"""Shared by all tests: proof that no test module leaves a process behind."""
+
+from __future__ import annotations
+
+import os
+import time
+import uuid
+from collections.abc import Iterator
+
+import psutil
+import pytest
+
+# Every process that a test starts inherits this variable, so that an orphan is found wherever it was reparented to.
+MARKER = "PROFILER_TEST_SESSION"
+os.environ[MARKER] = uuid.uuid4().hex
+
+
+def _left_running(known: set[int]) -> list[psutil.Process]:
+    marker = f"{MARKER}={os.environ[MARKER]}".encode()
+    found = []
+    for process in psutil.process_iter():
+        if process.pid in known or process.pid == os.getpid():
+            continue
+        try:
+            with open(f"/proc/{process.pid}/environ", "rb") as file:
+                marked = marker in file.read()
+            # A zombie has no environment left: it counts when it is this process's own child.
+            if marked or (process.ppid() == os.getpid() and process.status() == psutil.STATUS_ZOMBIE):
+                found.append(process)
+        except (OSError, psutil.Error):
+            continue
+    return found
+
+
+@pytest.fixture(scope="module", autouse=True)
+def nothing_left_running(request: pytest.FixtureRequest) -> Iterator[None]:
+    """After each test module: every process its tests started has ended (and been waited for)."""
+    before = {process.pid for process in _left_running(set())}
+    yield
+    deadline = time.monotonic() + 5
+    while (left := _left_running(before)) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    described = []
+    for process in left:
+        try:
+            described.append(f"{process.pid} {process.status()} {' '.join(process.cmdline())[:120]}")
+            process.kill()
+        except psutil.Error:
+            continue
+    assert not described, f"{request.node.name} left running: {described}"
