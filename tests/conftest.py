@@ -6,6 +6,7 @@ import os
 import time
 import uuid
 from collections.abc import Iterator
+from pathlib import Path
 
 import psutil
 import pytest
@@ -22,8 +23,7 @@ def _left_running(known: set[int]) -> list[psutil.Process]:
         if process.pid in known or process.pid == os.getpid():
             continue
         try:
-            with open(f"/proc/{process.pid}/environ", "rb") as file:
-                marked = marker in file.read()
+            marked = marker in Path(f"/proc/{process.pid}/environ").read_bytes()
             # A zombie has no environment left: it counts when it is this process's own child.
             if marked or (process.ppid() == os.getpid() and process.status() == psutil.STATUS_ZOMBIE):
                 found.append(process)
