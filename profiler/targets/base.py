@@ -31,6 +31,46 @@ class TargetSpec(msgspec.Struct, frozen=True, kw_only=True):
     port: int | None = None
 
 
+class App(msgspec.Struct, frozen=True, kw_only=True):
+    """An application a kind can serve, found by reading files, never by importing them."""
+
+    reference: str
+    """Import string `package.module:attribute`, or the path of a script or of manage.py."""
+    folder: Path
+    """Working folder of the server."""
+
+
+class Plan(msgspec.Struct, frozen=True, kw_only=True):
+    """How a kind wants an application to be served."""
+
+    argv: tuple[str, ...]
+    """Without the interpreter, where `module` is set."""
+    env: dict[str, str] = {}
+    """Additions to the environment."""
+    module: str = ""
+    """What the interpreter must be able to import; empty for a command, which needs no interpreter."""
+    listeners: int = 0
+    """How many processes will listen on the port; 0 where that is not known."""
+    notes: tuple[str, ...] = ()
+
+
+class TargetKind(Protocol):
+    """A way to serve an application."""
+
+    name: str
+    opt_in: bool
+    """True where it is detected only in a project whose own files name it."""
+
+    def find(self, folder: Path) -> App | None:
+        """The application in this folder, or None where there is nothing for this kind."""
+
+    def resolve(self, reference: str, folder: Path) -> App:
+        """The application the user named with `--app`; UsageError where there is none."""
+
+    def plan(self, spec: TargetSpec, app: App, port: int) -> Plan:
+        """How to serve it on 127.0.0.1:port."""
+
+
 class RunningTarget(Protocol):
     """A target that has been started (or attached to)."""
 
@@ -42,6 +82,9 @@ class RunningTarget(Protocol):
 
     def pids(self) -> tuple[int, ...]:
         """Every live process of the target, the first one first."""
+
+    def ended(self) -> str | None:
+        """None while the target's first process lives, else how it ended."""
 
     def info(self) -> TargetInfo:
         """The target as it really runs now."""

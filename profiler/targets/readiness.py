@@ -1,0 +1,101 @@
+"""A target is ready when it answers as expected, over the same path that the load will take."""
+
+from __future__ import annotations
+
+import http.client
+import time
+from collections.abc import Callable
+from urllib.parse import urlsplit
+
+import msgspec
+
+from profiler.errors import TargetError, UsageError
+from profiler.model.load import Endpoint
+
+PAUSE_S = 0.02
+ATTEMPT_S = 5.0
+# A wrong answer is final after this long: some servers answer 404 or 503 while they are still starting.
+WRONG_ANSWER_S = 1.0
+_STARTING = (502, 503, 504)
+
+
+class Answer(msgspec.Struct, frozen=True, kw_only=True):
+    status: int
+    body: bytes
+
+
+def ask(url: str, endpoint: Endpoint, timeout_s: float = ATTEMPT_S) -> Answer:
+    """One request on a connection of its own; OSError or HTTPException where no answer comes."""
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise UsageError(f"not a URL of a server: {url}", hint="write it like http://127.0.0.1:8000")
+    kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
+    connection = kind(parts.hostname, parts.port, timeout=timeout_s)
+    try:
+        connection.request(endpoint.method, endpoint.path, endpoint.body or None, dict(endpoint.headers))
+        response = connection.getresponse()
+        return Answer(status=response.status, body=response.read())
+    finally:
+        connection.close()
+
+
+def objection(answer: Answer, endpoint: Endpoint) -> str | None:
+    """None for the expected answer, else what came instead. Request headers are never part of it."""
+    what = f"{endpoint.method} {endpoint.path}"
+    if answer.status != endpoint.expect_status:
+        return f"{what} answered {answer.status}, expected {endpoint.expect_status}{_excerpt(answer.body)}"
+    if endpoint.expect_body is not None and endpoint.expect_body.encode() not in answer.body:
+        return f"{what} answered without the expected {endpoint.expect_body!r}{_excerpt(answer.body)}"
+    return None
+
+
+def await_answer(url: str, endpoint: Endpoint | None, timeout_s: float, check: Callable[[], None]) -> int:
+    """Ask until the expected answer comes; the length of its body. Without an endpoint any answer will do.
+
+    `check` is called between attempts and raises where waiting is pointless. TargetError where the answer stays wrong
+    or none comes in time.
+    """
+    deadline = time.monotonic() + timeout_s
+    wrong_since: float | None = None
+    reason = "nothing listens there"
+    wanted = endpoint or Endpoint(path="/")
+    while True:
+        check()
+        now = time.monotonic()
+        try:
+            answer = ask(url, wanted, max(0.1, min(ATTEMPT_S, deadline - now)))
+        except (OSError, http.client.HTTPException) as error:
+            reason = _reason(error)
+        else:
+            wrong = None if endpoint is None else objection(answer, endpoint)
+            if wrong is None:
+                return len(answer.body)
+            reason, wrong_since = wrong, wrong_since or now
+            if answer.status not in _STARTING and time.monotonic() - wrong_since >= WRONG_ANSWER_S:
+                raise TargetError(wrong, hint=_hint(answer, wanted))
+        if time.monotonic() >= deadline:
+            raise TargetError(f"{url} gave no right answer within {timeout_s:g} s: {reason}")
+        time.sleep(PAUSE_S)
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, ConnectionRefusedError):
+        return "nothing listens there"
+    if isinstance(error, TimeoutError):
+        return "connected, and no answer came"
+    return str(error) or type(error).__name__
+
+
+def _hint(answer: Answer, endpoint: Endpoint) -> str:
+    if answer.status == 404:
+        return f"is {endpoint.path} a path of this application? choose another with --endpoint"
+    if answer.status in (401, 403):
+        return "send what the endpoint asks for with --header, or say what to expect with --expect"
+    if answer.status != endpoint.expect_status:
+        return "say which answer is right with --expect, or choose another --endpoint"
+    return "correct --expect, or the application"
+
+
+def _excerpt(body: bytes) -> str:
+    text = " ".join(body[:200].decode(errors="replace").split())
+    return f"; the body begins {text[:80]!r}" if text else "; the body is empty"

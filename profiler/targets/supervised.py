@@ -1,0 +1,148 @@
+"""A process tree under a supervisor: started, watched, and ended so that nothing is left."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import secrets
+import select
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from profiler.errors import TargetError
+from profiler.model.launch import Launch
+from profiler.targets import supervisor
+from profiler.targets.processes import belongs, descendants, living
+
+MARKER = "PROFILER_TARGET"
+START_TIMEOUT_S = 20.0
+GRACE_S = 5.0
+
+
+class Supervised:
+    """The target's processes, from the first one's start until `stop`.
+
+    Three things end them whatever happens: the supervisor, when this process is gone; the parent-death signal, when
+    the supervisor is gone; and `stop`, which looks for orphans that this process has adopted.
+    """
+
+    def __init__(self, launch: Launch, *, log: Path, cpus: tuple[int, ...] = (), group: Path | None = None) -> None:
+        """TargetError where the program can't be started."""
+        self._marker = f"{MARKER}={secrets.token_hex(8)}".encode()
+        self._events = b""
+        self._status: int | None = None
+        self._error = ""
+        self.first = 0
+        """The target's first process."""
+        supervisor.prctl(supervisor.PR_SET_CHILD_SUBREAPER, 1)
+        order = supervisor.Order(
+            parent=os.getpid(),
+            argv=list(launch.argv),
+            env={**launch.env, MARKER: self._marker.decode().partition("=")[2]},
+            folder=launch.folder or str(Path.cwd()),
+            log=str(log),
+            cpus=list(cpus),
+            group=str(group or ""),
+        )
+        self._supervisor = subprocess.Popen(
+            [sys.executable, "-I", "-S", supervisor.__file__],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+            bufsize=0,
+        )
+        try:
+            self._tell(json.dumps(order) + "\n")
+            self._await_start(launch)
+        except BaseException:
+            self.stop(grace_s=0.0)
+            raise
+
+    def status(self) -> int | None:
+        """Exit status of the first process (negative: the signal that killed it); None while it lives."""
+        self._take_events(0.0)
+        if self._status is None and self._supervisor.poll() is not None:
+            self._status = -signal.SIGKILL
+        return self._status
+
+    def pids(self) -> tuple[int, ...]:
+        """Live processes, the first one first."""
+        below = descendants(self._supervisor.pid) if self._supervisor.poll() is None else self._adopted()
+        alive = living(below)
+        return tuple(sorted(alive, key=lambda pid: pid != self.first))
+
+    def stop(self, grace_s: float = GRACE_S) -> None:
+        """Ask, wait for `grace_s`, kill; returns when no process is left. Safe to call again."""
+        with contextlib.suppress(OSError, ValueError):
+            self._tell(f"stop {grace_s}\n")
+        try:
+            self._supervisor.wait(grace_s + 5.0)
+        except (subprocess.TimeoutExpired, KeyboardInterrupt):
+            self._supervisor.kill()
+            self._supervisor.wait()
+        finally:
+            self._sweep()
+            self._take_events(0.0)
+            for pipe in (self._supervisor.stdin, self._supervisor.stdout):
+                if pipe is not None:
+                    with contextlib.suppress(OSError):
+                        pipe.close()
+
+    def _tell(self, line: str) -> None:
+        assert self._supervisor.stdin is not None
+        data = memoryview(line.encode())
+        while data:
+            data = data[self._supervisor.stdin.write(data) or 0 :]
+
+    def _await_start(self, launch: Launch) -> None:
+        deadline = time.monotonic() + START_TIMEOUT_S
+        while not self.first:
+            came = self._take_events(deadline - time.monotonic())
+            if self._error:
+                raise TargetError(f"can't start {self._error}", hint="check the command and its path")
+            if not came:
+                raise TargetError(f"the supervisor of {launch.argv[0]} did not start")
+
+    def _take_events(self, timeout_s: float) -> bool:
+        """Reads what the supervisor has reported, waiting for the first line; False where nothing came."""
+        stream = self._supervisor.stdout
+        came = False
+        while stream is not None and not stream.closed:
+            ready, _, _ = select.select([stream], [], [], max(timeout_s, 0.0))
+            chunk = os.read(stream.fileno(), 4096) if ready else b""
+            if not chunk:
+                break
+            *lines, self._events = (self._events + chunk).split(b"\n")
+            for line in lines:
+                self._note(json.loads(line))
+                came, timeout_s = True, 0.0
+        return came
+
+    def _note(self, event: dict[str, Any]) -> None:
+        if event["event"] == "started":
+            self.first = event["pid"]
+        elif event["event"] == "failed":
+            self._error = event["error"]
+        elif event["event"] == "exited":
+            self._status = event["status"]
+
+    def _adopted(self) -> list[int]:
+        """Orphans of this target that have become children of this process, and all below them."""
+        below = [pid for pid in descendants(os.getpid()) if pid != self._supervisor.pid]
+        return [pid for pid in below if belongs(pid, session=self.first, marker=self._marker)]
+
+    def _sweep(self) -> None:
+        """Kill and collect what the supervisor could not, because it was killed itself."""
+        while left := self._adopted():
+            for pid in left:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+            for pid in left:
+                with contextlib.suppress(ChildProcessError):
+                    os.waitpid(pid, 0)
