@@ -70,9 +70,7 @@ def _fill(file: Path) -> None:
     connection = sqlite3.connect(file)
     try:
         with connection:
-            connection.execute(
-                "CREATE TABLE users (id INTEGER PRIMARY KEY, name TEXT NOT NULL, email TEXT NOT NULL)"
-            )
+            connection.execute("CREATE TABLE users (id INTEGER PRIMARY KEY, name TEXT NOT NULL, email TEXT NOT NULL)")
             connection.executemany(
                 "INSERT INTO users (id, name, email) VALUES (:id, :name, :email)",
                 (contract.user(number) for number in range(1, contract.STORED_ROWS + 1)),
