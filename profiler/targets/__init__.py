@@ -29,7 +29,9 @@ def choose_target(spec: TargetSpec) -> Choice:
 
 
 def start_target(spec: TargetSpec, *, wrap: Wrap, logs: Path) -> RunningTarget:
-    """Start the target (or attach to it). `wrap` may change the launch; output goes to a file in `logs`.
+    """Start the target, or attach to it where a pid, or a URL and nothing to start, was given.
+
+    `wrap` may change the launch; what the target prints goes to a file in `logs`.
 
     Raises:
         UsageError: what the user named is not there.
@@ -38,5 +40,7 @@ def start_target(spec: TargetSpec, *, wrap: Wrap, logs: Path) -> RunningTarget:
     if spec.pid is not None:
         if spec.command or spec.app:
             raise UsageError("--pid and something to start were both given", hint="attach to a process or start one")
+        return AttachedTarget(spec)
+    if spec.url is not None and not (spec.command or spec.app or spec.kind):
         return AttachedTarget(spec)
     return LaunchedTarget(spec, choose_target(spec), wrap, logs)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from profiler.errors import TargetError, UsageError
 from profiler.model.load import Endpoint
@@ -13,7 +14,16 @@ from profiler.targets.base import TargetSpec
 from profiler.targets.interpreter import installed_packages
 from profiler.targets.logs import access_log
 from profiler.targets.masking import mask
-from profiler.targets.processes import command_line, descendants, describe, is_zombie, living, start_ticks
+from profiler.targets.ports import listeners
+from profiler.targets.processes import (
+    command_line,
+    descendants,
+    describe,
+    is_zombie,
+    living,
+    parent_of,
+    start_ticks,
+)
 from profiler.targets.readiness import await_answer
 
 _SITE = re.compile(r"(/.*/(?:site|dist)-packages)/")
@@ -25,8 +35,7 @@ class AttachedTarget:
 
     def __init__(self, spec: TargetSpec) -> None:
         """TargetError where the process is gone, a zombie, a kernel thread, or somebody else's."""
-        assert spec.pid is not None
-        self._pid = spec.pid
+        self._pid = find_by_url(spec.url) if spec.pid is None and spec.url is not None else spec.pid or 0
         self.url = spec.url
         self._asked = ""
         _check_usable(self._pid)
@@ -50,6 +59,9 @@ class AttachedTarget:
             return f"process {self._pid} has ended"
         return None
 
+    def cpu_group(self) -> None:
+        """None: a process that somebody else started stays where it is."""
+
     def info(self) -> TargetInfo:
         pids = self.pids()
         mapped = _mapped_files(self._pid)
@@ -72,6 +84,27 @@ class AttachedTarget:
     def _check(self) -> None:
         if (ended := self.ended()) is not None:
             raise TargetError(ended)
+
+
+def find_by_url(url: str) -> int:
+    """The process on this machine that serves a URL: of several that share its port, the one above the others."""
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise UsageError(f"not a URL of a server: {url}", hint="write it like http://127.0.0.1:8000")
+    holders = listeners(parts.port or (443 if parts.scheme == "https" else 80))
+    if not holders:
+        raise TargetError(
+            f"no process of this machine that can be read listens at {url}", hint="start it, or name it with --pid"
+        )
+    parents = {pid: parent_of(pid) for pid in holders}
+    tops = {pid for pid in holders if parents[pid] not in holders}
+    if len(tops) > 1:  # each has a socket of its own: look for the one that started them
+        tops = {parents[pid] for pid in tops}
+    if len(tops) > 1 or tops <= {0, 1}:
+        raise TargetError(
+            f"several processes listen at {url}: {', '.join(map(str, holders))}", hint="choose with --pid"
+        )
+    return tops.pop()
 
 
 def _check_usable(pid: int) -> None:

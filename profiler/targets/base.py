@@ -9,6 +9,7 @@ import msgspec
 
 from profiler.model.load import Endpoint
 from profiler.model.run import TargetInfo
+from profiler.targets.cpu_group import CpuGroup
 
 
 class TargetSpec(msgspec.Struct, frozen=True, kw_only=True):
@@ -51,6 +52,10 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """What the interpreter must be able to import; empty for a command, which needs no interpreter."""
     listeners: int = 0
     """How many processes will listen on the port; 0 where that is not known."""
+    hides_access_log: bool = False
+    """True where requests may be logged without a line turning up anywhere."""
+    grace_s: float = 5.0
+    """How long the server may take to end after the gentle signal."""
     notes: tuple[str, ...] = ()
 
 
@@ -85,6 +90,9 @@ class RunningTarget(Protocol):
 
     def ended(self) -> str | None:
         """None while the target's first process lives, else how it ended."""
+
+    def cpu_group(self) -> CpuGroup | None:
+        """The control group that counts its CPU time; None where there is none."""
 
     def info(self) -> TargetInfo:
         """The target as it really runs now."""

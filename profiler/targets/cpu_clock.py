@@ -4,7 +4,8 @@ Each process has a CPU clock with nanosecond resolution that includes its finish
 date when a thread is switched, when another one is woken on the same CPU, and at every timer tick: in between, the
 clock of a process that runs without a break stands still for up to a tick (4 ms at 250 Hz, 1.6 % of a block of 0.25 s).
 So a thread of this process wakes up on each CPU of the target at the very instant, which makes the kernel settle the
-account there, and the clocks are read right after.
+account there, and the clocks are read right after. A control group, where one can be made, is brought up to date at the
+same moments; it also keeps what a process used between the last reading and its end.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterable
+
+from profiler.targets.cpu_group import CpuGroup
 
 _PROCESS_CPU_CLOCK = 2
 _WAKER_PATIENCE_S = 0.1
@@ -27,10 +30,13 @@ def process_cpu_ns(pid: int) -> int:
 class CpuMeter:
     """CPU time of a set of processes that come and go. Only differences between readings have a meaning."""
 
-    def __init__(self, pids: Callable[[], Iterable[int]], cpus: Iterable[int] = ()) -> None:
-        """`pids` names the live processes of the target whenever it is asked; `cpus` are those they run on, by
-        default those they may run on now."""
+    def __init__(
+        self, pids: Callable[[], Iterable[int]], group: CpuGroup | None = None, cpus: Iterable[int] = ()
+    ) -> None:
+        """`pids` names the live processes of the target whenever it is asked; `group` counts their CPU time, where
+        there is one; `cpus` are those they run on, by default those they may run on now."""
         self._pids = pids
+        self._group = group
         self._last: dict[int, int] = {}
         self._ended_ns = 0
         self._marks: list[str] = []
@@ -42,7 +48,7 @@ class CpuMeter:
     def read(self) -> int:
         """Nanoseconds of CPU used so far, by clocks that are up to a tick old. What a process that has ended had at
         the last reading stays counted."""
-        return self._read_clocks()
+        return self._read()
 
     def read_at(self, instant_ns: int) -> int:
         """Sleep until the instant (CLOCK_MONOTONIC), settle the clocks, read. At once where it has passed."""
@@ -51,7 +57,7 @@ class CpuMeter:
             waker.start()
         _sleep_until(instant_ns)
         # That the wakers were woken is enough; on a busy CPU they may have to wait before they run.
-        value = self._read_clocks()
+        value = self._read()
         for waker in wakers:
             waker.join(_WAKER_PATIENCE_S)
         return value
@@ -61,6 +67,18 @@ class CpuMeter:
         marks = tuple(self._marks)
         self._marks.clear()
         return marks
+
+    @property
+    def source(self) -> str:
+        """What is read, for the run's notes."""
+        return "clocks of the processes" if self._group is None else "control group"
+
+    def _read(self) -> int:
+        if self._group is None:
+            return self._read_clocks()
+        value = self._group.read_ns()
+        self._read_clocks()  # for its marks
+        return value
 
     def _read_clocks(self) -> int:
         # Clocks first, membership after: who is new has used next to nothing yet, and the instant is now.

@@ -13,6 +13,7 @@ from profiler.targets.asgi import interface_of
 from profiler.targets.base import App, TargetKind, TargetSpec
 from profiler.targets.sources import declares
 
+_BUNDLED = ("bolt", "fastapi", "django", "robyn")
 _SERVER_OF = {"asgi": "uvicorn", "wsgi": "gunicorn", "rsgi": "granian"}
 
 
@@ -63,7 +64,7 @@ def bundled_folder() -> Path | None:
 
 def _bundled(spec: TargetSpec, kinds: Sequence[TargetKind], wanted: TargetKind | None) -> Choice:
     apps = bundled_folder()
-    folders = [entry for entry in sorted(apps.iterdir()) if entry.is_dir()] if apps is not None else []
+    folders = [apps / name for name in _BUNDLED] if apps is not None else []
     own = [choice for folder in folders if (choice := detect(folder, kinds)) is not None]
     choice = next((choice for choice in own if choice.kind is (wanted or kinds[0])), None)
     if choice is None and wanted is not None:

@@ -34,4 +34,6 @@ class DjangoBolt:
             argv=(app.reference, "runbolt", "--host", LOOPBACK, "--port", str(port), *sizes),
             module="django_bolt",
             listeners=spec.processes,  # each process has a socket of its own
+            # Forked processes queue their records for a thread that the fork did not copy: made, and never written.
+            hides_access_log=spec.processes > 1,
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -15,6 +15,7 @@ from profiler.model.load import Endpoint
 from profiler.model.run import TargetInfo
 from profiler.targets.base import Plan, TargetSpec
 from profiler.targets.command import Command, served_url
+from profiler.targets.cpu_group import CpuGroup
 from profiler.targets.detect import Choice
 from profiler.targets.interpreter import (
     Inspection,
@@ -89,6 +90,9 @@ class LaunchedTarget:
             return f"it was killed by {signal.Signals(-status).name}"
         return f"it ended with status {status}"
 
+    def cpu_group(self) -> CpuGroup | None:
+        return self._processes.group
+
     def info(self) -> TargetInfo:
         pids = self.pids()
         return TargetInfo(
@@ -100,13 +104,19 @@ class LaunchedTarget:
             packages=self._inspection.packages,
             processes=tuple(process for pid in pids if (process := describe(pid)) is not None),
             cpus=self._spec.cpus,
-            access_log=access_log(self._asked, self._log, pids) if self._asked else "unknown",
+            access_log=self._access_log(pids),
             bundled=self._choice.bundled,
             notes=tuple(self._notes),
         )
 
+    def _access_log(self, pids: Iterable[int]) -> str:
+        if not self._asked:
+            return "unknown"
+        found = access_log(self._asked, self._log, pids)
+        return "unknown" if found == "off" and self._plan.hides_access_log else found
+
     def stop(self) -> None:
-        self._processes.stop()
+        self._processes.stop(self._plan.grace_s)
 
     def _find_interpreter(self) -> Interpreter | None:
         if self._spec.command and self._spec.python is None:

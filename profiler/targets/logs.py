@@ -9,6 +9,8 @@ from collections.abc import Iterable
 from pathlib import Path
 
 _LEVEL = re.compile(r"\b(DEBUG|INFO|WARNING|ERROR)\b")
+# Django-Bolt's forked processes queue their records for a thread that the fork did not copy.
+_SATURATED = re.compile(r"log queue saturated, dropped \d+ record")
 _TAIL_BYTES = 64 * 1024
 _WRITABLE = 0o3  # access mode bits: O_WRONLY or O_RDWR
 
@@ -32,6 +34,8 @@ def last_lines(path: Path, count: int = 6) -> str:
 def access_log(path: str, log: Path, pids: Iterable[int]) -> str:
     """`on (INFO)` where lines that name the requested path turn up in the target's output or in a file it writes,
     else `off`. Asked after requests were answered, for settings are no proof and lines are."""
+    if _SATURATED.search(tail(log)):
+        return "on (records are made and dropped: nothing writes them)"
     asked = re.compile(rf"(?<![\w/.]){re.escape(path.partition('?')[0])}(?![\w/])")
     for source in (log, *_written_logs(pids, log)):
         for line in reversed(tail(source).splitlines()):

@@ -11,7 +11,9 @@ from pathlib import Path
 from profiler.model.run import ProcessInfo
 from profiler.targets.supervisor import children, descendants
 
-__all__ = ["belongs", "children", "command_line", "descendants", "describe", "is_zombie", "living", "start_ticks"]
+__all__ = [
+    "belongs", "children", "command_line", "descendants", "describe", "is_zombie", "living", "parent_of", "start_ticks",
+]  # fmt: skip
 
 
 def _stat(pid: int) -> list[str]:
@@ -32,6 +34,13 @@ def start_ticks(pid: int) -> int | None:
     with contextlib.suppress(OSError, ValueError):
         return int(_stat(pid)[19])
     return None
+
+
+def parent_of(pid: int) -> int:
+    """The process that started it, or took it over; 0 where it is gone."""
+    with contextlib.suppress(OSError, ValueError):
+        return int(_stat(pid)[1])
+    return 0
 
 
 def living(pids: Iterable[int]) -> tuple[int, ...]:

@@ -17,6 +17,7 @@ from typing import Any
 from profiler.errors import TargetError
 from profiler.model.launch import Launch
 from profiler.targets import supervisor
+from profiler.targets.cpu_group import CpuGroup, create_group
 from profiler.targets.processes import belongs, descendants, living
 
 MARKER = "PROFILER_TARGET"
@@ -31,8 +32,10 @@ class Supervised:
     the supervisor is gone; and `stop`, which looks for orphans that this process has adopted.
     """
 
-    def __init__(self, launch: Launch, *, log: Path, cpus: tuple[int, ...] = (), group: Path | None = None) -> None:
+    def __init__(self, launch: Launch, *, log: Path, cpus: tuple[int, ...] = ()) -> None:
         """TargetError where the program can't be started."""
+        self.group: CpuGroup | None = create_group()
+        """Counts the CPU time of all of them; None where groups can't be made here."""
         self._marker = f"{MARKER}={secrets.token_hex(8)}".encode()
         self._events = b""
         self._status: int | None = None
@@ -47,7 +50,7 @@ class Supervised:
             folder=launch.folder or str(Path.cwd()),
             log=str(log),
             cpus=list(cpus),
-            group=str(group or ""),
+            group=str(self.group.path) if self.group is not None else "",
         )
         self._supervisor = subprocess.Popen(
             [sys.executable, "-I", "-S", supervisor.__file__],
@@ -60,6 +63,9 @@ class Supervised:
         try:
             self._tell(json.dumps(order) + "\n")
             self._await_start(launch)
+            if self.group is not None and not self.group.has(self.first):
+                self.group.remove()
+                self.group = None
         except BaseException:
             self.stop(grace_s=0.0)
             raise
@@ -93,6 +99,8 @@ class Supervised:
                 if pipe is not None:
                     with contextlib.suppress(OSError):
                         pipe.close()
+            if self.group is not None:
+                self.group.remove()
 
     def _tell(self, line: str) -> None:
         assert self._supervisor.stdin is not None

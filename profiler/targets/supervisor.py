@@ -108,6 +108,9 @@ class Supervisor:
                     self.stop(GRACE_WITHOUT_PARENT_S)
             if self.stopping:
                 self._end()
+        if self.order["group"]:
+            with contextlib.suppress(OSError):
+                Path(self.order["group"]).rmdir()
         return 0
 
     def stop(self, grace_s: float) -> None:
@@ -183,7 +186,8 @@ def _become_target(order: Order, supervisor: int, error: int) -> NoReturn:
         if order["cpus"]:
             os.sched_setaffinity(0, order["cpus"])
         if order["group"]:
-            Path(order["group"], "cgroup.procs").write_text("0")
+            with contextlib.suppress(OSError):  # whoever started us looks whether it worked
+                Path(order["group"], "cgroup.procs").write_text("0")
         log = os.open(order["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         nothing = os.open(os.devnull, os.O_RDONLY)
         for source, copy in ((nothing, 0), (log, 1), (log, 2)):
