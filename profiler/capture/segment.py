@@ -7,6 +7,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
+import msgspec
+
 from profiler.capture.options import CaptureOptions, Progress
 from profiler.capture.schedule import PlannedWindow
 from profiler.errors import ProfilerError, TargetError
@@ -16,6 +18,7 @@ from profiler.model.launch import Launch
 from profiler.model.load import LoadResult
 from profiler.model.profile import RawCapture
 from profiler.model.run import TargetInfo
+from profiler.overlays import Overlay, overlay_launch
 from profiler.samplers.base import Sampler, SamplerOptions, SamplerSession
 from profiler.targets import CpuMeter, RunningTarget, start_target
 
@@ -50,6 +53,7 @@ class Segment:
         self._sessions: dict[str, SamplerSession] = {}
         self._on: SamplerSession | None = None
         self._wrapped: set[str] = set()
+        self._overlays: tuple[Overlay, ...] = ()
         self.blocks: list[Block] = []
         self.captures: dict[str, RawCapture] = {}
         self.load_result: LoadResult | None = None
@@ -63,16 +67,17 @@ class Segment:
         self._target = start_target(options.target, wrap=self._wrap, logs=self._logs)
         self._progress.phase("waiting until it answers")
         self.response_bytes = self._target.wait_ready(options.endpoint, options.ready_timeout_s)
-        self._meter = CpuMeter(self._target.pids)
+        self._meter = CpuMeter(self._target.pids, self._target.cpu_group())
         if options.loaded:
             self._start_load(self._target)
-        self.target_info = self._target.info()
+        self.target_info = self._describe(self._target)
         for name, (sampler, wanted) in self._samplers.items():
             folder = self._scratch / name
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._sessions[name] = sampler.attach(self._target.pids(), wanted, folder)
 
     def _wrap(self, launch: Launch) -> Launch:
+        launch, self._overlays = overlay_launch(launch, self._options.symbols)
         for name, (sampler, wanted) in self._samplers.items():
             folder = self._scratch / name
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -81,6 +86,13 @@ class Segment:
                 self._wrapped.add(name)
             launch = changed
         return launch
+
+    def _describe(self, target: RunningTarget) -> TargetInfo:
+        info = target.info()
+        rebuilt = tuple(
+            f"{overlay.package} {overlay.version} was rebuilt with symbols for this run" for overlay in self._overlays
+        )
+        return msgspec.structs.replace(info, notes=(*info.notes, *rebuilt))
 
     def _start_load(self, target: RunningTarget) -> None:
         from profiler.load import find_generator
@@ -163,8 +175,9 @@ class Segment:
         if self._load is not None:
             load = self._load
             self.load_result = _attempt(errors, load.stop)
-        if self._target is not None:
-            self.target_info = _attempt(errors, self._target.info) or self.target_info
+        target = self._target
+        if target is not None:
+            self.target_info = _attempt(errors, lambda: self._describe(target)) or self.target_info
         self._progress.phase("reading the stacks")
         for name in [name for name in self._sessions if name not in self._wrapped]:
             self._finish(name, errors)
