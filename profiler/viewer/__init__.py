@@ -1,1 +1,6 @@
-"""Serves the bundled speedscope and a run's profile on loopback, under a random token."""
+"""Serves the bundled speedscope and one profile on loopback, and nothing to anybody else."""
+
+from profiler.viewer.assets import load_assets
+from profiler.viewer.server import Viewer
+
+__all__ = ["Viewer", "load_assets"]

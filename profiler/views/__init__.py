@@ -1,1 +1,1 @@
-"""Profile or estimate to what a person looks at: call tree, top table, language bar, heaviest path. Pure."""
+"""Profile → what a person looks at: picture, call tree, tables, language bar, threads, heaviest path. Pure."""

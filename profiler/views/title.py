@@ -1,0 +1,58 @@
+"""What a picture says of itself: which target, endpoint and sampler, and how it differs from the whole."""
+
+from __future__ import annotations
+
+from profiler.model.frame import Frame
+from profiler.views.basis import PER_REQUEST, PER_SECOND
+from profiler.views.picture import Picture
+
+
+def title(picture: Picture) -> str:
+    """Target, endpoint and sampler, in one line."""
+    metadata, capture = picture.metadata, picture.capture
+    endpoint = f"{metadata.endpoint.method} {metadata.endpoint.path}" if metadata.endpoint is not None else ""
+    sampler = f"{capture.sampler} {capture.hz:g} Hz" if capture.hz else capture.sampler
+    name = metadata.target.name if metadata.target.name != metadata.target.kind else ""
+    return " · ".join(part for part in (f"{metadata.target.kind} {name}".strip(), endpoint, sampler) if part)
+
+
+def notes(picture: Picture) -> tuple[str, ...]:
+    """What the weights are, what distorts them, and what was left out."""
+    capture, choice, metadata = picture.capture, picture.choice, picture.metadata
+    agreement = f"sampled CPU is {capture.agreement.value:.1%} of measured CPU" if capture.agreement else ""
+    return tuple(
+        note
+        for note in (
+            weight_note(picture),
+            agreement,
+            f"distorted: {capture.distorted}" if capture.distorted else "",
+            "runtime plumbing folded into its caller" if choice.fold else "",
+            f"only thread {choice.thread}" if choice.thread else "",
+            f"only process {choice.process}" if choice.process else "",
+            f"run {metadata.id}, {metadata.state.value}",
+            *(f"not to be trusted: {reason}" for reason in metadata.untrusted),
+        )
+        if note
+    )
+
+
+def weight_note(picture: Picture) -> str:
+    """The whole picture's time in its unit."""
+    basis, clock = picture.basis, "CPU" if picture.capture.clock == "cpu" else "wall time"
+    value = basis.value(picture.total_ns)
+    if basis.unit == PER_REQUEST:
+        return f"{value:,.2f} µs of {clock} per request over {basis.requests:,} requests"
+    if basis.unit == PER_SECOND:
+        return f"{value:,.4f} s of {clock} per second over {sum(basis.denominators):,.1f} s"
+    return f"{value:,.3f} s of {clock}"
+
+
+def clock_unit(picture: Picture) -> str:
+    """The unit of single figures, short: `µs/request`, `s/s` or `s`."""
+    return {PER_REQUEST: "µs/request", PER_SECOND: "s/s"}.get(picture.basis.unit, "s")
+
+
+def where(frame: Frame) -> str:
+    """A frame's function with its module, as tooltips show it."""
+    place = f"{frame.file}:{frame.line}" if frame.file and frame.line else frame.file
+    return " · ".join(part for part in (frame.name, frame.language.value, frame.module, place, frame.detail) if part)
