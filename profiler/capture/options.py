@@ -32,6 +32,8 @@ class CaptureOptions(msgspec.Struct, frozen=True, kw_only=True):
     ready_timeout_s: float = 30.0
     client_cpus: tuple[int, ...] = ()
     output: Path | None = None
+    symbols: str = "auto"
+    """Overlays with symbols: auto, off, or the folder of one."""
     seed: int = 0
     """Of the order of the windows."""
 

@@ -68,6 +68,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="sampled time per sampler; as much again is measured without sampling (default 10)",
     )  # fmt: skip
     sampling.add_argument("--perf-trampoline", action="store_true", help="Python names in perf; changes the target")
+    sampling.add_argument(
+        "--symbols",
+        default="auto",
+        metavar="auto|off|PATH",
+        help="extensions rebuilt with symbols by `profiler build` (default: those there are)",
+    )
     sampling.add_argument("--seed", type=int, default=0, help="of the order of the windows")
     output = parser.add_argument_group("output")
     output.add_argument("-o", "--output", type=Path, help="folder of the run (default .profiler/runs/…)")
@@ -141,6 +147,7 @@ def _options(namespace: argparse.Namespace) -> RecordOptions:
         warm_up_s=namespace.warmup,
         client_cpus=client_cpus if namespace.client_cpus is None else namespace.client_cpus,
         output=namespace.output,
+        symbols=namespace.symbols,
         seed=namespace.seed,
     )
     interactive = sys.stdout.isatty() and not namespace.json

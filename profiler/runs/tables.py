@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 
 from profiler.model.frame import Frame, Language
 from profiler.model.profile import Profile, Samples
-from profiler.runs.layout import TABLES, table_path
+from profiler.runs.layout import table_path
 
 _FRAME_FIELDS = ("name", "module", "language", "file", "line", "inlined", "detail", "plumbing")
 _SAMPLE_FIELDS = ("time_ns", "pid", "tid", "block", "weight_ns", "stack")
