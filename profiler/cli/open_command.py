@@ -1,0 +1,89 @@
+"""`profiler open`: a run's flamegraph in the bundled speedscope, offline, until Ctrl-C."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import signal
+from collections.abc import Iterator
+
+import msgspec
+
+from profiler.cli.console import print_json, status_console
+from profiler.cli.show_command import add_choice, read_choice
+from profiler.export.speedscope import SpeedscopeExporter
+from profiler.runs import Run, open_run
+from profiler.viewer import Viewer, load_assets
+from profiler.viewer.browser import open_browser
+from profiler.views.picture import Choice, make_picture
+
+VIEWS = ("left-heavy", "time-ordered", "sandwich")
+
+
+class OpenOptions(msgspec.Struct, frozen=True, kw_only=True):
+    sampler: str | None = None
+    choice: Choice = Choice()
+    browser: bool = True
+    view: str = "left-heavy"
+    as_json: bool = False
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "run_reference", nargs="?", metavar="RUN", help="path, id or its beginning (default: the latest)"
+    )
+    parser.add_argument("--no-browser", dest="browser", action="store_false", help="only print the URL")
+    parser.add_argument("--view", choices=VIEWS, default="left-heavy", help="what to show first (default left-heavy)")
+    add_choice(parser, fold=False)
+    parser.add_argument("--json", action="store_true", help="print the URL as a JSON object on standard output")
+
+
+def run(namespace: argparse.Namespace) -> int:
+    options = OpenOptions(
+        sampler=namespace.sampler,
+        choice=read_choice(namespace),
+        browser=namespace.browser,
+        view=namespace.view,
+        as_json=namespace.json,
+    )
+    opened = open_run(namespace.run_reference)
+    with contextlib.suppress(KeyboardInterrupt):
+        serve_run(opened, options)
+    return 0
+
+
+def serve_run(opened: Run, options: OpenOptions | None = None) -> None:
+    """Serve a run's flamegraph until Ctrl-C or SIGTERM, which raise KeyboardInterrupt.
+
+    Raises:
+        ProfilerError: speedscope's pages are missing.
+        UsageError: the run has no such stacks.
+    """
+    options = options or OpenOptions()
+    assets = load_assets()
+    profile = opened.profile(options.sampler)
+    picture = make_picture(profile, opened.metadata, options.sampler or opened.samplers[0], options.choice)
+    with _sigterm_interrupts(), Viewer(SpeedscopeExporter().encode(picture), assets, view=options.view) as viewer:
+        if options.as_json:
+            print_json({"schema": "profiler.open/1", "url": viewer.url, "run": str(opened.path)})
+        else:
+            # The URL alone on its line of standard output, unwrapped, so that a script can read it.
+            print(viewer.url, flush=True)
+        started = options.browser and open_browser(viewer.url)
+        note = "opened in the browser" if started else "open this URL in a browser on this machine"
+        status_console().print(f"{note}; Ctrl-C ends it", style="dim")
+        viewer.wait()
+
+
+@contextlib.contextmanager
+def _sigterm_interrupts() -> Iterator[None]:
+    """SIGTERM ends serving as Ctrl-C does."""
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

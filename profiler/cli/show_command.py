@@ -1,0 +1,94 @@
+"""`profiler show`: where a request's CPU time goes, in the terminal."""
+
+from __future__ import annotations
+
+import argparse
+
+import msgspec
+from rich.console import Console
+
+from profiler.cli import arguments as values
+from profiler.cli.console import print_json, result_console
+from profiler.cli.show_figures import figures, quality, warnings
+from profiler.cli.show_tables import heaviest, language_bar, tables, threads
+from profiler.runs import Run, open_run
+from profiler.views.picture import Choice
+from profiler.views.summary import Summary, summarise
+
+SHOW_SCHEMA = "profiler.show/1"
+TOP = 12
+
+
+class ShowOptions(msgspec.Struct, frozen=True, kw_only=True):
+    reference: str | None = None
+    sampler: str | None = None
+    top: int = TOP
+    choice: Choice = Choice(fold=True)
+    as_json: bool = False
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "run_reference", nargs="?", metavar="RUN", help="path, id or its beginning (default: the latest)"
+    )
+    add_choice(parser, fold=True)
+    parser.add_argument(
+        "--top", type=values.count, default=TOP, metavar="N", help=f"rows in each table (default {TOP})"
+    )
+    parser.add_argument("--json", action="store_true", help="one JSON object on standard output")
+
+
+def add_choice(parser: argparse.ArgumentParser, *, fold: bool) -> None:
+    """Arguments that say what of a run to look at; shared by show, open and export."""
+    parser.add_argument("--sampler", metavar="NAME", help="which sampler's stacks (default: the first in the run)")
+    parser.add_argument(
+        "--fold", action=argparse.BooleanOptionalAction, default=fold,
+        help=f"fold runtime plumbing into its caller (default {'yes' if fold else 'no'})",
+    )  # fmt: skip
+    parser.add_argument("--thread", default="", metavar="NAME|TID", help="only threads of this name or number")
+    parser.add_argument("--process", type=values.count, default=0, metavar="PID", help="only this process")
+
+
+def read_choice(namespace: argparse.Namespace, *, by_line: bool = False) -> Choice:
+    return Choice(fold=namespace.fold, thread=namespace.thread, process=namespace.process, by_line=by_line)
+
+
+def run(namespace: argparse.Namespace) -> int:
+    options = ShowOptions(
+        reference=namespace.run_reference,
+        sampler=namespace.sampler,
+        top=namespace.top,
+        choice=read_choice(namespace),
+        as_json=namespace.json,
+    )
+    opened = open_run(options.reference)
+    if options.as_json:
+        summary = _summary(opened, options)
+        metadata = opened.metadata
+        print_json({"schema": SHOW_SCHEMA, "run": str(opened.path), "metadata": metadata, "summary": summary})
+    else:
+        render_show(opened, result_console(), options)
+    return 0
+
+
+def render_show(opened: Run, console: Console, options: ShowOptions | None = None) -> None:
+    """Print one run. Also the end of `profiler record`."""
+    options = options or ShowOptions()
+    summary = _summary(opened, options)
+    figures(console, opened.metadata, summary)
+    if summary is not None and summary.samples:
+        language_bar(console, summary)
+        tables(console, summary)
+        heaviest(console, summary)
+        threads(console, summary)
+    quality(console, opened.metadata, summary)
+    warnings(console, opened.metadata)
+
+
+def _summary(opened: Run, options: ShowOptions) -> Summary | None:
+    """None for a run without stacks, unless a sampler's were asked for by name."""
+    if not opened.samplers and options.sampler is None:
+        return None
+    profile = opened.profile(options.sampler)
+    sampler = options.sampler or opened.samplers[0]
+    return summarise(profile, opened.metadata, sampler, choice=options.choice, top=options.top)
