@@ -113,17 +113,17 @@ def _run_maturin(source: Path, python: str, toolchain: str, out: Path, log: Path
             )  # fmt: skip
         except OSError as error:
             raise UsageError(f"maturin does not start: {error}", hint="pip install maturin") from error
-        assert process.stdout is not None
-        try:
-            for line in process.stdout:
-                kept.write(line)
-                compiled += line.lstrip().startswith("Compiling ")
-                progress(line.strip(), compiled, total)
-            process.wait()
-        finally:
-            if process.poll() is None:
-                os.killpg(process.pid, signal.SIGKILL)
+        with process:
+            assert process.stdout is not None
+            try:
+                for line in process.stdout:
+                    kept.write(line)
+                    compiled += line.lstrip().startswith("Compiling ")
+                    progress(line.strip(), compiled, total)
                 process.wait()
+            finally:
+                if process.poll() is None:
+                    os.killpg(process.pid, signal.SIGKILL)
     wheels = sorted(out.glob("*.whl"))
     if process.returncode or not wheels:
         raise UsageError(
