@@ -28,7 +28,10 @@ def configure() -> None:
 
 
 def databases() -> dict[str, dict[str, Any]]:
-    """Django's DATABASES; the table is there when this returns. The connection is kept for the life of its thread: opening it is not what is measured."""
+    """Django's DATABASES; the table is there when this returns.
+
+    The connection is kept for the life of its thread: opening it is not what is measured.
+    """
     return {
         "default": {
             "ENGINE": "django.db.backends.sqlite3",
