@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
+_EXCEPTION = re.compile(r"[A-Za-z_][\w.]*(Error|Exception|NotFound|Configured)\b.*: ")
 _LEVEL = re.compile(r"\b(DEBUG|INFO|WARNING|ERROR)\b")
 # Django-Bolt's forked processes queue their records for a thread that the fork did not copy.
 _SATURATED = re.compile(r"log queue saturated, dropped \d+ record")
@@ -26,9 +27,12 @@ def tail(path: Path, size: int = _TAIL_BYTES) -> str:
 
 
 def last_lines(path: Path, count: int = 6) -> str:
-    """The last lines that say something, indented; empty where there are none."""
+    """The last lines that say something, indented, after the exceptions further up: a server that gives up because its
+    workers failed ends with a traceback of its own. Empty where there are none."""
     lines = [line.rstrip() for line in tail(path).splitlines() if line.strip()]
-    return "".join(f"\n    {line[:300]}" for line in lines[-count:])
+    last = lines[-count:]
+    causes = dict.fromkeys(line for line in lines[:-count] if _EXCEPTION.match(line) and line not in last)
+    return "".join(f"\n    {line[:300]}" for line in [*list(causes)[-2:], *last])
 
 
 def access_log(path: str, log: Path, pids: Iterable[int]) -> str:
@@ -50,8 +54,8 @@ def _written_logs(pids: Iterable[int], log: Path) -> tuple[Path, ...]:
     """Regular files with a name like a log's that the processes have open for writing."""
     found: dict[Path, None] = {}
     for pid in pids:
-        with contextlib.suppress(OSError):
-            for entry in os.scandir(f"/proc/{pid}/fd"):
+        with contextlib.suppress(OSError), os.scandir(f"/proc/{pid}/fd") as descriptors:
+            for entry in descriptors:
                 with contextlib.suppress(OSError, ValueError):
                     place = Path(os.readlink(entry.path))  # noqa: PTH115 - the name is wanted, not the file
                     if ".log" in place.name and place != log and place.is_file() and _is_writable(pid, entry.name):

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 MASK = "***"
 _SECRET = r"(?:pass(?:word|wd|phrase)?|secret|token|(?:api|access|private)[-_]?key|auth\w*|credential\w*|cookie|dsn)"
 _OPTION = re.compile(rf"^-{{1,2}}[\w-]*{_SECRET}[\w-]*$", re.IGNORECASE)
-_ASSIGNMENT = re.compile(rf"((?:^|[\s;&?,\"'-])[\w-]*{_SECRET}[\w-]*\s*[=:]\s*)([^\s;&,\"']+)", re.IGNORECASE)
+_VALUE = r"(?:(?:bearer|basic|token|digest)\s+)?[^\s;&,\"']+"
+_ASSIGNMENT = re.compile(rf"((?:^|[\s;&?,\"'-])[\w-]*{_SECRET}[\w-]*\s*[=:]\s*){_VALUE}", re.IGNORECASE)
 _CREDENTIALS = re.compile(r"(\w+://[^/\s:@]*:)[^/\s@]+@")
 
 

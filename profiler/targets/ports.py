@@ -60,9 +60,9 @@ def _listening_inodes(port: int) -> set[str]:
 
 
 def _holds(pid: int, links: set[str]) -> bool:
-    with contextlib.suppress(OSError):
-        for descriptor in os.scandir(f"/proc/{pid}/fd"):
+    held = set()
+    with contextlib.suppress(OSError), os.scandir(f"/proc/{pid}/fd") as descriptors:
+        for descriptor in descriptors:
             with contextlib.suppress(OSError):
-                if os.readlink(descriptor.path) in links:  # noqa: PTH115 - not a path to follow
-                    return True
-    return False
+                held.add(os.readlink(descriptor.path))  # noqa: PTH115 - not a path to follow
+    return not held.isdisjoint(links)

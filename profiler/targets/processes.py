@@ -65,9 +65,10 @@ def describe(pid: int) -> ProcessInfo | None:
     """Name, parent and threads by name; None where it is gone."""
     names: Counter[str] = Counter()
     try:
-        for thread in os.scandir(f"/proc/{pid}/task"):
-            with contextlib.suppress(OSError):
-                names[Path(thread.path, "comm").read_text(errors="replace").strip()] += 1
+        with os.scandir(f"/proc/{pid}/task") as threads:
+            for thread in threads:
+                with contextlib.suppress(OSError):
+                    names[Path(thread.path, "comm").read_text(errors="replace").strip()] += 1
         name = Path(f"/proc/{pid}/comm").read_text(errors="replace").strip()
         return ProcessInfo(pid=pid, parent=int(_stat(pid)[1]), name=name, threads=dict(sorted(names.items())))
     except (OSError, ValueError):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import select
 import time
 from collections.abc import Callable
 from urllib.parse import urlsplit
@@ -13,9 +14,10 @@ from profiler.errors import TargetError, UsageError
 from profiler.model.load import Endpoint
 
 PAUSE_S = 0.02
-ATTEMPT_S = 5.0
+CHECK_S = 0.1
+ATTEMPT_S = 10.0
 # A wrong answer is final after this long: some servers answer 404 or 503 while they are still starting.
-WRONG_ANSWER_S = 1.0
+WRONG_ANSWER_S = 0.5
 _STARTING = (502, 503, 504)
 
 
@@ -24,15 +26,23 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     body: bytes
 
 
-def ask(url: str, endpoint: Endpoint, timeout_s: float = ATTEMPT_S) -> Answer:
-    """One request on a connection of its own; OSError or HTTPException where no answer comes."""
+def ask(url: str, endpoint: Endpoint, timeout_s: float = ATTEMPT_S, check: Callable[[], None] = lambda: None) -> Answer:
+    """One request on a connection of its own; `check` is called while the answer is waited for.
+
+    OSError or HTTPException where no answer comes.
+    """
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise UsageError(f"not a URL of a server: {url}", hint="write it like http://127.0.0.1:8000")
     kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
     connection = kind(parts.hostname, parts.port, timeout=timeout_s)
+    deadline = time.monotonic() + timeout_s
     try:
         connection.request(endpoint.method, endpoint.path, endpoint.body or None, dict(endpoint.headers))
+        while not select.select([connection.sock], [], [], CHECK_S)[0]:
+            check()
+            if time.monotonic() >= deadline:
+                raise TimeoutError
         response = connection.getresponse()
         return Answer(status=response.status, body=response.read())
     finally:
@@ -63,7 +73,7 @@ def await_answer(url: str, endpoint: Endpoint | None, timeout_s: float, check: C
         check()
         now = time.monotonic()
         try:
-            answer = ask(url, wanted, max(0.1, min(ATTEMPT_S, deadline - now)))
+            answer = ask(url, wanted, max(0.1, min(ATTEMPT_S, deadline - now)), check)
         except (OSError, http.client.HTTPException) as error:
             reason = _reason(error)
         else:
