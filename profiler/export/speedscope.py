@@ -53,8 +53,10 @@ class SpeedscopeExporter:
     by_line = False
 
     def encode(self, picture: Picture) -> bytes:
-        frames = [*(_frame(frame) for frame in picture.frames), {"name": RARE, "file": "9-other"}]
+        frames = [_frame(frame) for frame in picture.frames]
         profiles = [_all_threads(picture), *_each_thread(picture), *_slice(picture)]
+        if any((len(frames),) in profile["samples"] for profile in profiles):
+            frames.append({"name": RARE, "file": "9-other"})
         _even_colours(profiles, len(frames))
         return msgspec.json.encode(
             {

@@ -13,8 +13,8 @@ from xml.sax.saxutils import escape, quoteattr
 
 from profiler.export.svg_page import SCRIPT, STYLE
 from profiler.model.frame import Frame, Language
-from profiler.views.language_bar import ORDER, language_shares
-from profiler.views.picture import Picture
+from profiler.views.language_bar import language_shares
+from profiler.views.picture import LANGUAGES, Picture
 from profiler.views.title import clock_unit, notes, title, where
 from profiler.views.tree import ROOT, CallTree, build_tree
 
@@ -100,7 +100,7 @@ def _notes(lines: Sequence[str]) -> Iterator[str]:
 def _legend(picture: Picture, y: int) -> Iterator[str]:
     shares = {entry.language: entry.share for entry in language_shares(picture)}
     x = float(MARGIN)
-    for language in ORDER:
+    for language in LANGUAGES:
         label = f"{language.value} {shares.get(language, 0.0):.1%}"
         yield f'<rect x="{x:.0f}" y="{y - 10}" width="11" height="11" rx="2" fill="{_colour(language, "")}"/>'
         yield f'<text class="note" x="{x + 16:.0f}" y="{y}">{label}</text>'

@@ -5,14 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import msgspec
-import numpy as np
 
 from profiler.model.estimate import Estimate
 from profiler.model.frame import Language
-from profiler.views.picture import Picture, sum_by
-
-ORDER = (Language.PYTHON, Language.CPYTHON, Language.RUST, Language.C, Language.KERNEL, Language.UNKNOWN)
-"""From the application inwards."""
+from profiler.views.picture import LANGUAGES, Picture, sum_by
 
 
 class LanguageShare(msgspec.Struct, frozen=True, kw_only=True):
@@ -25,23 +21,20 @@ class LanguageShare(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def language_shares(picture: Picture) -> tuple[LanguageShare, ...]:
-    """One entry for each language, in the fixed order; empty where there are no samples. The picture must not be
-    folded: folding moves self time from plumbing to its caller, which may be written in another language."""
+    """One entry for each language, in the fixed order; empty where there are no samples."""
     total = picture.total_ns
     if not total:
         return ()
     groups = max(len(picture.basis.denominators), 1)
-    leaves = [picture.frames[stack[-1]].language if stack else Language.UNKNOWN for stack in picture.stacks]
-    place = np.array([ORDER.index(language) for language in leaves], dtype=np.int64)
-    keys = place[picture.samples.stack] * groups + picture.basis.group_of(picture.samples.block)
-    weights = sum_by(keys, picture.samples.weight_ns, len(ORDER) * groups).reshape(-1, groups)
+    keys = picture.language * groups + picture.basis.group_of(picture.samples.block)
+    weights = sum_by(keys, picture.samples.weight_ns, len(LANGUAGES) * groups).reshape(-1, groups)
     return tuple(
         LanguageShare(
             language=language,
             share=float(weights[number].sum()) / total,
             time=picture.basis.estimate(weights[number].tolist()),
         )
-        for number, language in enumerate(ORDER)
+        for number, language in enumerate(LANGUAGES)
     )
 
 

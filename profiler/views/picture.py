@@ -12,11 +12,15 @@ import msgspec
 import numpy as np
 
 from profiler.errors import UsageError
-from profiler.model.frame import Frame
+from profiler.model.frame import Frame, Language
 from profiler.model.profile import NO_BLOCK, Int64, Profile, Samples
 from profiler.model.run import Capture, RunMetadata
 from profiler.views.basis import Basis, make_basis
 from profiler.views.fold import fold_stack
+
+
+LANGUAGES = (Language.PYTHON, Language.CPYTHON, Language.RUST, Language.C, Language.KERNEL, Language.UNKNOWN)
+"""From the application inwards: the order in which views name them."""
 
 
 class Choice(msgspec.Struct, frozen=True, kw_only=True):
@@ -45,6 +49,8 @@ class Picture:
     stacks: tuple[tuple[int, ...], ...]
     """Distinct; root first, leaf last."""
     samples: Samples
+    language: Int64
+    """Of each sample: index into LANGUAGES of the frame that was running, judged before folding."""
     threads: dict[tuple[int, int], str]
 
     @property
@@ -79,6 +85,7 @@ def make_picture(profile: Profile, metadata: RunMetadata, sampler: str, choice: 
         frames=frames,
         stacks=stacks,
         samples=dataclasses.replace(samples, stack=place[samples.stack]),
+        language=_leaf_languages(profile)[samples.stack],
         threads=profile.threads,
     )
 
@@ -102,6 +109,11 @@ def _choose(samples: Samples, threads: dict[tuple[int, int], str], choice: Choic
             raise UsageError(f"no sample of a thread {choice.thread!r}", hint=f"threads with samples: {names}")
         samples = samples.select(np.isin(samples.tid, tids))
     return samples
+
+
+def _leaf_languages(profile: Profile) -> Int64:
+    leaves = (profile.frames[stack[-1]].language if stack else Language.UNKNOWN for stack in profile.stacks)
+    return np.array([LANGUAGES.index(language) for language in leaves], dtype=np.int64)
 
 
 def _merge(
