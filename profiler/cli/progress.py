@@ -44,6 +44,8 @@ class RecordProgress:
 
     def advance(self, done: int, total: int) -> None:
         self._bar.update(self._task, completed=done, total=total)
+        if not self._live and done:
+            self._console.print(f"  {done} of {total} windows", style="dim")
 
     def tick(self, tick: Tick) -> None:
         figures = f"{tick.rps:,.0f} requests/s"

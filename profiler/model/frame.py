@@ -20,6 +20,9 @@ class Language(enum.StrEnum):
     """An address without a module, or a module that could not be read."""
 
 
+LANGUAGES = tuple(language.value for language in Language)
+
+
 class Frame(msgspec.Struct, frozen=True, kw_only=True):
     """One function on a stack, with the place that ran where the sampler knows it."""
 
