@@ -1,0 +1,240 @@
+//! Records one target: its processes, their children, every thread of them.
+
+use std::collections::{HashMap, HashSet};
+
+use crate::clock::Clock;
+use crate::error::{Error, Result};
+use crate::interpreter::{find_interpreter, Interpreter};
+use crate::join::Joiner;
+use crate::process::{self, list_threads};
+use crate::program::{Counts, Layout, Program};
+use crate::record::{parse, Record, Sample};
+use crate::space::{Images, Space};
+use crate::stacks::Row;
+
+/// A child that could not be described is looked at again after this long, in nanoseconds.
+const RETRY_NS: u64 = 200_000_000;
+const DEEPEST_TREE: usize = 16;
+
+/// A process of the target.
+struct Process {
+    space: Space,
+    interpreter: Option<Interpreter>,
+    /// The address space this was found in; exec draws a new one.
+    identity: u64,
+    /// When the interpreter was last looked for; 0 where nothing is left to find.
+    looked_ns: u64,
+}
+
+/// The other records of a sample that is still to come, by CPU.
+#[derive(Default)]
+struct Pending {
+    sequence: u64,
+    stack: Vec<u8>,
+    kernel: Vec<u64>,
+}
+
+/// Samples a target while it is on.
+pub struct Recorder {
+    program: Program,
+    clock: Clock,
+    targets: HashSet<u32>,
+    strangers: HashSet<u32>,
+    processes: HashMap<u32, Process>,
+    interpreters: HashMap<u64, Option<Interpreter>>,
+    pending: HashMap<u32, Pending>,
+    images: Images,
+    damaged: u64,
+    pub joiner: Joiner,
+    pub notes: Vec<String>,
+}
+
+impl Recorder {
+    /// Prepare to sample these processes; nothing is sampled yet.
+    pub fn attach(pids: &[u32], hertz: u64) -> Result<Self> {
+        let program = Program::load()?;
+        let clock = Clock::open(program.descriptor()?, hertz)?;
+        let mut recorder = Self {
+            program,
+            clock,
+            targets: pids.iter().copied().collect(),
+            strangers: HashSet::new(),
+            processes: HashMap::new(),
+            interpreters: HashMap::new(),
+            pending: HashMap::new(),
+            images: Images::default(),
+            damaged: 0,
+            joiner: Joiner::new(),
+            notes: Vec::new(),
+        };
+        for pid in pids {
+            recorder.describe(*pid, 0)?;
+        }
+        Ok(recorder)
+    }
+
+    /// Version and file of each interpreter found, by process.
+    pub fn interpreters(&self) -> impl Iterator<Item = (u32, &Interpreter)> {
+        self.processes.iter().filter_map(|(pid, process)| Some((*pid, process.interpreter.as_ref()?)))
+    }
+
+    /// Start taking samples.
+    pub fn on(&mut self) -> Result<()> {
+        self.clock.enable()
+    }
+
+    /// Stop taking samples and join what is left.
+    pub fn off(&mut self) -> Result<()> {
+        self.clock.disable()?;
+        self.drain();
+        Ok(())
+    }
+
+    /// What the kernel side counted.
+    pub fn counts(&self) -> Counts {
+        self.program.counts()
+    }
+
+    /// Records that could not be read, or whose other half never came.
+    pub fn damaged(&self) -> u64 {
+        self.damaged
+    }
+
+    /// Join every sample that has arrived.
+    pub fn drain(&mut self) {
+        while let Some(whole) = self.receive() {
+            if let Some((sample, cpu)) = whole {
+                let pending = self.pending.remove(&cpu).unwrap_or_default();
+                self.take(&sample, &pending);
+                self.pending.insert(cpu, pending);
+            }
+        }
+    }
+
+    /// Take one record out of the ring: None when it is empty, a sample when all of it has arrived.
+    fn receive(&mut self) -> Option<Option<(Sample, u32)>> {
+        let item = self.program.records.next()?;
+        let Some((cpu, sequence, record)) = parse(&item) else {
+            self.damaged += 1;
+            return Some(None);
+        };
+        let pending = self.pending.entry(cpu).or_default();
+        if pending.sequence != sequence {
+            pending.sequence = sequence;
+            pending.stack.clear();
+            pending.kernel.clear();
+        }
+        match record {
+            Record::Stack(bytes) => pending.stack.extend_from_slice(bytes),
+            Record::Kernel(addresses) => pending.kernel = addresses,
+            Record::Sample(sample) => return Some(Some((sample, cpu))),
+        }
+        Some(None)
+    }
+
+    fn take(&mut self, sample: &Sample, pending: &Pending) {
+        if !self.belongs(sample.pid) {
+            return;
+        }
+        let known = self.processes.get(&sample.pid);
+        let look = known.is_none_or(|process| {
+            process.identity != sample.space
+                || process.looked_ns != 0 && sample.time_ns > process.looked_ns + RETRY_NS
+        });
+        if look {
+            if let Err(error) = self.describe(sample.pid, sample.time_ns) {
+                self.note(format!("process {}: {error}", sample.pid));
+            }
+        }
+        let Some(process) = self.processes.get_mut(&sample.pid) else { return };
+        // What was walked before the process was described, or after it became another program, has no Python side.
+        let interpreter = process.interpreter.as_ref().filter(|_| process.identity == sample.space);
+        let stack = self.joiner.join(
+            sample,
+            &pending.stack,
+            &pending.kernel,
+            &mut process.space,
+            &mut self.images,
+            interpreter,
+        );
+        self.joiner.stacks.rows.push(Row { time_ns: sample.time_ns, pid: sample.pid, tid: sample.tid, stack });
+        self.joiner.stacks.threads.insert((sample.pid, sample.tid), sample.thread_name.clone());
+    }
+
+    /// Whether a process is one of the target's or descends from one. Others can share an address space's identity:
+    /// the parent that forked a worker does.
+    fn belongs(&mut self, pid: u32) -> bool {
+        if self.targets.contains(&pid) {
+            return true;
+        }
+        if self.strangers.contains(&pid) {
+            return false;
+        }
+        let mut ancestor = pid;
+        for _ in 0..DEEPEST_TREE {
+            match process::read_status(ancestor) {
+                Some(status) if self.targets.contains(&status.parent) => {
+                    self.targets.insert(pid);
+                    return true;
+                }
+                Some(status) if status.parent > 1 => ancestor = status.parent,
+                // Gone already: it was a child of the target when it was sampled, or shares its address space.
+                None if ancestor == pid => return true,
+                _ => break,
+            }
+        }
+        self.strangers.insert(pid);
+        false
+    }
+
+    /// Find out what a process is, and tell the program how to walk it.
+    fn describe(&mut self, pid: u32, now_ns: u64) -> Result<()> {
+        let Some(status) = process::read_status(pid) else {
+            self.describe_gone(pid, now_ns);
+            return if now_ns == 0 { Err(Error::Target(format!("no such process: {pid}"))) } else { Ok(()) };
+        };
+        if status.space == 0 {
+            return Err(Error::Refused {
+                message: format!("process {pid} may not be read"),
+                hint: "needs root or CAP_SYS_PTRACE; see `profiler doctor`".to_owned(),
+            });
+        }
+        let space = Space::read(pid, &mut self.images, now_ns);
+        let found = match self.interpreters.get(&status.space) {
+            Some(known) => Ok(known.clone()),
+            None => find_interpreter(pid),
+        };
+        let (interpreter, looked_ns) = match found {
+            Ok(found) => {
+                let layout = found.as_ref().map_or_else(Layout::default, |interpreter| interpreter.layout);
+                self.program.watch(status.space, &layout)?;
+                self.interpreters.insert(status.space, found.clone());
+                (found, 0)
+            }
+            Err(error) if now_ns == 0 => return Err(error),
+            Err(error) => {
+                self.note(format!("process {pid}: {error}"));
+                (None, now_ns)
+            }
+        };
+        self.processes.insert(pid, Process { space, interpreter, identity: status.space, looked_ns });
+        Ok(())
+    }
+
+    /// A process that ended before it was looked at: a fork has its parent's files, anything else is unknown.
+    fn describe_gone(&mut self, pid: u32, now_ns: u64) {
+        let space = Space::read(pid, &mut self.images, now_ns);
+        self.processes.entry(pid).or_insert(Process { space, interpreter: None, identity: 0, looked_ns: 0 });
+    }
+
+    fn note(&mut self, note: String) {
+        if self.notes.len() < 20 && !self.notes.contains(&note) {
+            self.notes.push(note);
+        }
+    }
+
+    /// Threads of the target now.
+    pub fn thread_count(&self) -> usize {
+        self.targets.iter().filter_map(|pid| list_threads(*pid).ok()).map(|threads| threads.len()).sum()
+    }
+}

@@ -1,0 +1,115 @@
+//! Distinct stacks of places, and the samples that had them.
+
+use std::collections::{BTreeMap, HashMap};
+use std::rc::Rc;
+
+use profiler_splice::Class;
+
+use crate::image::Image;
+
+/// A remark on a stack, shown as a frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Mark {
+    /// Native frames are missing between the two neighbours.
+    Gap,
+    /// The Python stack did not fit and is left out.
+    Unspliced,
+    /// The thread waits for the GIL.
+    GilWait,
+}
+
+/// One frame before it has a name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Place {
+    Kernel(u64),
+    /// Number of the image and address in it.
+    Native(u32, u64),
+    /// An address in no file.
+    Nowhere(u64),
+    /// Number of the function and running line.
+    Python(u32, u32),
+    Mark(Mark),
+}
+
+/// One sample that was taken.
+#[derive(Clone, Copy, Debug)]
+pub struct Row {
+    pub time_ns: u64,
+    pub pid: u32,
+    pub tid: u32,
+    pub stack: u32,
+}
+
+/// How the samples came out. Numbers of samples.
+#[derive(Clone, Debug, Default)]
+pub struct Tally {
+    pub classes: BTreeMap<Class, u64>,
+    pub root_reached: u64,
+    pub gil_held: u64,
+    pub gil_released: u64,
+    pub gil_waited: u64,
+    /// Samples of children that were not known yet; they have no Python frames.
+    pub early: u64,
+    /// Samples whose native stack was lost.
+    pub stackless: u64,
+    pub cost_ns: u64,
+    pub stack_bytes: u64,
+}
+
+/// Everything sampled so far.
+#[derive(Default)]
+pub struct Stacks {
+    places: Vec<Place>,
+    place_numbers: HashMap<Place, u32>,
+    stacks: Vec<Box<[u32]>>,
+    stack_numbers: HashMap<Box<[u32]>, u32>,
+    images: Vec<Rc<Image>>,
+    image_numbers: HashMap<usize, u32>,
+    pub rows: Vec<Row>,
+    pub threads: HashMap<(u32, u32), String>,
+    pub tally: Tally,
+}
+
+impl Stacks {
+    /// Number of an image.
+    pub fn image(&mut self, image: &Rc<Image>) -> u32 {
+        let number = u32::try_from(self.images.len()).unwrap_or(u32::MAX);
+        *self.image_numbers.entry(Rc::as_ptr(image) as usize).or_insert_with(|| {
+            self.images.push(Rc::clone(image));
+            number
+        })
+    }
+
+    /// Number of a stack, root first.
+    pub fn stack(&mut self, places: &[Place]) -> u32 {
+        let numbers: Box<[u32]> = places.iter().map(|place| self.place(*place)).collect();
+        if let Some(number) = self.stack_numbers.get(&numbers) {
+            return *number;
+        }
+        let number = u32::try_from(self.stacks.len()).unwrap_or(u32::MAX);
+        self.stacks.push(numbers.clone());
+        self.stack_numbers.insert(numbers, number);
+        number
+    }
+
+    fn place(&mut self, place: Place) -> u32 {
+        let number = u32::try_from(self.places.len()).unwrap_or(u32::MAX);
+        *self.place_numbers.entry(place).or_insert_with(|| {
+            self.places.push(place);
+            number
+        })
+    }
+
+    pub fn places(&self) -> &[Place] {
+        &self.places
+    }
+
+    pub fn images(&self) -> &[Rc<Image>] {
+        &self.images
+    }
+
+    /// Each stack as numbers of places, root first.
+    pub fn stacks(&self) -> &[Box<[u32]>] {
+        &self.stacks
+    }
+}
