@@ -1,0 +1,1 @@
+"""Plans of trials, each a capture on a fresh start of the target, to estimates that compare them."""
