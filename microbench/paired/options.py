@@ -37,9 +37,9 @@ class PairedOptions:
     seconds: float = 0.3
     """Of measuring in each process, per condition."""
     precision: float = 0.01
-    """Measuring stops when the saving's half-width is this share of the dearer side's cost."""
+    """Measuring stops when the saving's half-width is this share of the dearer side's time, loop included."""
     same: float = 0.01
-    """A saving within this share of the dearer side's cost is called the same."""
+    """A saving within this share of the dearer side's time is called the same."""
     cache: Caches = Caches.BOTH
     gc: Collector = Collector.ON
     seed: int = 0
@@ -101,8 +101,8 @@ _HELP = {
     "max_processes": "At most so many.",
     "max_seconds": "Seconds per pair, once the least number of processes is reached.",
     "seconds": "Seconds of measuring per process, for each of hot and cold.",
-    "precision": "Stop when the saving's half-width is this share of the dearer cost.",
-    "same": "Call a saving within this share of the dearer cost the same.",
+    "precision": "Stop when the saving's half-width is this share of the dearer side's time.",
+    "same": "Call a saving within this share of the dearer side's time the same.",
     "cache": "Measure with hot and cold caches, or hot ones only.",
     "gc": "The cyclic collector while measuring; on, as in a server.",
 }

@@ -19,15 +19,14 @@ from typing import Any
 
 import msgspec
 
-from microbench.paired.bodies import Arms, Batch, Pair, compile_arms
+from microbench.paired.bodies import ARMS, Arms, Batch, Pair, compile_arms, copies_in_loop
 from profiler.stats.paired import ProcessCost, Round, summarise_rounds
 
 BATCH_NS = 100_000
 COLD_COPY_BYTES = 8 * 1024 * 1024  # with the target this touches 16 MiB: more than any L2, and most of a guest's L3
 LEAST_ROUNDS = 15  # of a body so slow that the time is up before; a median of fewer says little
-WARM_UP_BATCHES = 5  # CPython specialises a loop within tens of passes
+WARM_UP_BATCHES, WARM_UP_CALLS = 5, 50  # CPython specialises a loop within tens of passes
 MOST_CALLS = 1_000_000
-ARMS = ("null", "before", "twin", "after")
 
 
 class Orders(msgspec.Struct, frozen=True, kw_only=True):
@@ -66,26 +65,22 @@ class Measured(msgspec.Struct, frozen=True, kw_only=True):
 def measure(pair: Pair, orders: Orders) -> Measured:
     """Time a pair in this process, with no tracer or profiler attached and the existing objects frozen."""
     loop = asyncio.new_event_loop() if pair.waits else None
+    run = loop.run_until_complete if loop else asyncio.run
+    order = random.Random(orders.seed)
     try:
-        arms = compile_arms(pair, loop.run_until_complete if loop else asyncio.run)
+        single = compile_arms(pair, order.sample(ARMS, len(ARMS)), run)
         with _undisturbed(collect_garbage=orders.collect_garbage):
-            return _measure(arms, orders, mixed=len(pair.inputs))
+            calls = orders.calls or calibrate(single)
+            copies = copies_in_loop(pair, calls)
+            calls -= calls % copies
+            arms = compile_arms(pair, order.sample(ARMS, len(ARMS)), run, copies) if copies > 1 else single
+            hot, garbage = _run(arms, calls, orders.seconds, order=order, mixed=len(pair.inputs), cool=None)
+            cold: list[Round] = []
+            if orders.cold:
+                cold, _ = _run(single, 1, orders.seconds, order=order, mixed=len(pair.inputs), cool=_copier())
     finally:
         if loop:
             loop.close()
-
-
-def _measure(arms: Arms, orders: Orders, *, mixed: int) -> Measured:
-    calls = orders.calls or calibrate(arms)
-    order = random.Random(orders.seed)
-    batches = {name: getattr(arms, name) for name in ARMS}
-    for batch in batches.values():
-        for _ in range(WARM_UP_BATCHES):
-            batch(calls, 0)
-    hot, garbage = _run(batches, calls, orders.seconds, order=order, mixed=mixed, cool=None)
-    cold: list[Round] = []
-    if orders.cold:
-        cold, _ = _run(batches, 1, orders.seconds, order=order, mixed=mixed, cool=_copier())
     return Measured(
         calls=calls,
         clock_step_ns=clock_step(),
@@ -119,7 +114,7 @@ def _quickest(batch: Batch, calls: int) -> int:
 
 
 def _run(
-    batches: dict[str, Batch],
+    arms: Arms,
     calls: int,
     seconds: float,
     *,
@@ -130,6 +125,10 @@ def _run(
     """Rounds until the time is up; those in which the collector ran are left out, unless it runs in most of them."""
     clean: list[Round] = []
     disturbed: list[Round] = []
+    batches = {name: getattr(arms, name) for name in ARMS}
+    for batch in batches.values():
+        for _ in range(max(WARM_UP_BATCHES, WARM_UP_CALLS // calls)):
+            batch(calls, 0)
     names = list(ARMS)
     with _counted_pauses() as pauses:
         end = perf_counter() + seconds

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import math
-import shutil
 from collections.abc import Sequence
 
 from rich.console import Console
@@ -17,7 +16,8 @@ from profiler.model.estimate import Estimate
 from profiler.model.verdict import Verdict
 from profiler.stats.paired import PairedEstimate
 
-LEAST_WIDTH = 132  # narrower, the intervals would be broken over lines; a log file has no width of its own
+_UNBOUND = 1000
+_WORDS = ("pair", "caches", "verdict")
 _STYLES = {Verdict.DIFFERENT: "green", Verdict.SAME: "cyan", Verdict.NOT_ENOUGH_DATA: "yellow"}
 _NULLS = {
     Null.LOOP: "an empty loop",
@@ -27,29 +27,25 @@ _NULLS = {
 }
 
 
-def render(comparisons: Sequence[Comparison], *, colour: bool = False, width: int | None = None) -> list[str]:
-    """The table and its notes, line by line."""
-    columns = width or max(LEAST_WIDTH, shutil.get_terminal_size().columns)
-    page = io.StringIO()
-    console = Console(
-        file=page, width=columns, force_terminal=colour, color_system="standard" if colour else None, highlight=False
-    )
+def render(comparisons: Sequence[Comparison], *, colour: bool = False) -> list[str]:
+    """The table and its notes, line by line, as wide as they need: intervals are never broken over lines."""
     notes: list[str] = []
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for heading, side in (
-        ("pair", "left"), ("caches", "left"), ("before", "right"), ("after", "right"), ("saved [95 %]", "right"),
-        ("before ÷ after [95 %]", "right"), ("A/A", "right"), ("n", "right"), ("verdict", "left"),
-    ):  # fmt: skip
-        table.add_column(heading, justify=side, no_wrap=heading != "pair", overflow="fold")  # type: ignore[arg-type]
+    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
+    for heading in ("pair", "caches", "before", "after", "saved", "before ÷ after", "A/A twin", "n", "verdict"):
+        table.add_column(heading, justify="left" if heading in _WORDS else "right", no_wrap=True)
     for comparison in comparisons:
         for caches, estimate in (("hot", comparison.hot), ("cold", comparison.cold)):
             if estimate is not None:
                 name = short_name(comparison.name) if caches == "hot" else ""
                 table.add_row(name, caches, *_cells(estimate), _verdict(estimate, notes))
+    page = io.StringIO()
+    console = Console(
+        file=page, width=_UNBOUND, force_terminal=colour, color_system="standard" if colour else None, highlight=False
+    )
     console.print(table)
     for line in (*_footnotes(notes), *_method(comparisons)):
         console.print(line, markup=False)
-    return page.getvalue().rstrip("\n").split("\n")
+    return [line.rstrip() for line in page.getvalue().rstrip("\n").split("\n")]
 
 
 def progress_line(comparison: Comparison) -> str:
@@ -70,7 +66,7 @@ def nanoseconds(value: float, error: float) -> str:
     if not math.isfinite(error) or error <= 0:
         return f"{value:.4g}"
     decimals = min(3, max(0, 1 - math.floor(math.log10(error))))
-    return f"{value:,.{decimals}f}"
+    return f"{round(value, decimals) + 0.0:,.{decimals}f}"  # + 0.0: no minus before a zero
 
 
 def interval(estimate: Estimate) -> str:
@@ -86,33 +82,25 @@ def _cells(estimate: PairedEstimate) -> tuple[str, ...]:
         nanoseconds(estimate.before.value, estimate.before.half_width),
         nanoseconds(estimate.after.value, estimate.after.half_width),
         interval(estimate.saved),
-        f"{interval(estimate.ratio)}" if estimate.ratio else "–",
-        f"{estimate.twin.value:+.2g} ±{estimate.twin.half_width:.2g}",
+        interval(estimate.ratio) if estimate.ratio else "–",
+        f"{nanoseconds(estimate.twin.value, estimate.twin.half_width)} ±{estimate.twin.half_width:.2g}",
         str(estimate.saved.n),
     )
 
 
 def _verdict(estimate: PairedEstimate, notes: list[str]) -> Text:
-    words = str(estimate.verdict)
+    words, style = str(estimate.verdict), _STYLES[estimate.verdict]
     if estimate.verdict is Verdict.DIFFERENT:
-        words += f": {_times(estimate)}"
+        slower = estimate.saved.value < 0
+        words, style = (f"{words}, slower", "red") if slower else (f"{words}, faster", style)
     elif estimate.verdict is Verdict.NOT_ENOUGH_DATA and estimate.more_processes:
-        words += f": {estimate.more_processes} more processes"
-    marks = []
+        words += f", {estimate.more_processes} more"
+    marks = ""
     for warning in estimate.warnings:
         if warning not in notes:
             notes.append(warning)
-        marks.append(str(notes.index(warning) + 1))
-    style = "red" if estimate.verdict is Verdict.DIFFERENT and estimate.saved.value < 0 else _STYLES[estimate.verdict]
-    return Text(words, style=style).append(f" ({', '.join(marks)})" if marks else "", style="default")
-
-
-def _times(estimate: PairedEstimate) -> str:
-    slower = estimate.saved.value < 0
-    if estimate.ratio is None:
-        return "slower" if slower else "faster"
-    factor = 1 / estimate.ratio.value if slower else estimate.ratio.value
-    return f"{factor:.{2 if factor < 10 else 1}f}× {'slower' if slower else 'faster'}"
+        marks += f" ({notes.index(warning) + 1})"
+    return Text(words, style=style).append(marks, style="default")
 
 
 def _footnotes(notes: Sequence[str]) -> list[str]:
@@ -122,8 +110,8 @@ def _footnotes(notes: Sequence[str]) -> list[str]:
 def _method(comparisons: Sequence[Comparison]) -> list[str]:
     nulls = sorted({_NULLS[comparison.null] for comparison in comparisons})
     lines = [
-        f"median of within-round differences in each process, mean and Student t over n processes; subtracted: "
-        f"{', '.join(nulls)}; seed {comparisons[0].seed}"
+        "[low, high] 95 %: Student t over n fresh processes, each the median of differences within its rounds",
+        f"subtracted: {', '.join(nulls)} · cold: a single call after an 8 MiB copy · seed {comparisons[0].seed}",
     ]
     for comparison in comparisons:
         for arm, found in comparison.garbage.items():

@@ -77,7 +77,10 @@ class PairedEstimate(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Precision(msgspec.Struct, frozen=True, kw_only=True):
-    """What is asked of an estimate, as shares of the dearer of the two costs."""
+    """What is asked of an estimate, as shares of the dearer side's time, the empty loop included.
+
+    The loop is included because it is part of what is timed: a share of a net cost near 0 could never be reached.
+    """
 
     target: float = 0.01
     """Half-width of the saving's interval at which measuring stops."""
@@ -107,7 +110,7 @@ def is_precise(processes: Sequence[ProcessCost], *, floor: float, precision: Pre
     if len(processes) < 2:
         return False
     _, half = mean_interval([process.saved for process in processes])
-    return half <= _target(processes, floor, precision.target)
+    return half <= _share(processes, floor, precision.target)
 
 
 def estimate_pair(processes: Sequence[ProcessCost], *, floor: float, precision: Precision) -> PairedEstimate:
@@ -120,9 +123,9 @@ def estimate_pair(processes: Sequence[ProcessCost], *, floor: float, precision: 
     twin = _mean([process.twin for process in processes])
     before = _mean([process.before for process in processes])
     after = _mean([process.after for process in processes])
-    same = max(floor, precision.same * max(before.value, after.value, 0.0))
+    same = _share(processes, floor, precision.same)
     verdict = judge(saved, same=same, least=max(floor, _reach(twin)))
-    target = _target(processes, floor, precision.target)
+    target = _share(processes, floor, precision.target)
     return PairedEstimate(
         null=_mean([process.null for process in processes]),
         before=before,
@@ -147,11 +150,11 @@ def _mean(values: Sequence[float]) -> Estimate:
     return Estimate(value=mean, low=mean - half, high=mean + half, n=len(values), unit=UNIT)
 
 
-def _target(processes: Sequence[ProcessCost], floor: float, share: float) -> float:
-    dearer = max(
-        math.fsum(process.before for process in processes), math.fsum(process.after for process in processes), 0.0
-    )
-    return max(floor, share * dearer / len(processes))
+def _share(processes: Sequence[ProcessCost], floor: float, share: float) -> float:
+    """`share` of the dearer side's time in ns per call, but no less than the clock resolves."""
+    before = math.fsum(process.null + process.before for process in processes)
+    after = math.fsum(process.null + process.after for process in processes)
+    return max(floor, share * max(before, after) / len(processes))
 
 
 def _reach(twin: Estimate) -> float:
