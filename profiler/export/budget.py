@@ -28,7 +28,8 @@ def cut_to_budget(rows: Sequence[Weighted], size: int, *, rare: int) -> list[Wei
     lost: Counter[int] = Counter()
     used = 0
     for row in sorted(rows, key=lambda row: (-row.weight, row.stack)):
-        used += json_length(row.stack, row.weight)
+        # Once one row is too long all lighter ones are cut too: "rare" then means the same for every stack.
+        used += json_length(row.stack, row.weight) if used <= size else 0
         if used <= size:
             kept.append(row)
         else:

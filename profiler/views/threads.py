@@ -35,9 +35,10 @@ def thread_rows(picture: Picture) -> tuple[ThreadRow, ...]:
 
 def thread_index(picture: Picture) -> tuple[tuple[tuple[int, int], ...], Int64]:
     """((pid, tid) of each thread with samples, number of each sample's thread)."""
-    pairs = np.stack([picture.samples.pid, picture.samples.tid], axis=1)
-    distinct, inverse = np.unique(pairs, axis=0, return_inverse=True)
-    return tuple((int(pid), int(tid)) for pid, tid in distinct), inverse.reshape(-1).astype(np.int64)
+    # Both are below 2^32; one number sorts much faster than a pair.
+    keys = (picture.samples.pid << 32) | picture.samples.tid
+    distinct, inverse = np.unique(keys, return_inverse=True)
+    return tuple((key >> 32, key & 0xFFFFFFFF) for key in distinct.tolist()), inverse.astype(np.int64)
 
 
 def _rows(picture: Picture) -> list[ThreadRow]:

@@ -95,7 +95,7 @@ def test_many_windows_are_the_units_of_the_interval_not_their_blocks() -> None:
 
 def test_rows_come_in_order_and_top_limits_them() -> None:
     rows = function_rows(picture(), 3)
-    assert [entry.frame.name for entry in rows][0] == "hello"
+    assert rows[0].frame.name == "hello"
     assert [entry.self_share for entry in rows] == sorted((entry.self_share for entry in rows), reverse=True)
     assert len(rows) == 3
     assert function_rows(picture(), 1, "total")[0].frame.name == "_start"
