@@ -18,6 +18,8 @@ Description = tuple[str, str | None, list[tuple[str, str]], list[str]]
 """Kind, content type if it is not the kind's, headers, cookies."""
 Metadata = int | Description
 """The head of a response, as a number or described."""
+Describe = Callable[[str], Metadata]
+"""Kind of response -> its head."""
 
 JSON: Final = 0
 BYTES: Final = 1

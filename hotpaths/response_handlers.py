@@ -13,13 +13,11 @@ from typing import Any, get_origin, get_type_hints
 import msgspec
 
 from hotpaths import contract
-from hotpaths.allocations import STATIC, Metadata
+from hotpaths.allocations import STATIC, Describe, Metadata
 from hotpaths.optimization import Calls, Input, Optimization, Side
 
 Wire = tuple[int, Metadata, bytes]
 """Status, head, body: what Rust is given."""
-Describe = Callable[[str], Metadata]
-"""Kind of response -> its head."""
 Handler = Callable[[Any], Wire]
 
 _encode = msgspec.json.Encoder().encode

@@ -1,13 +1,19 @@
 //! The Rust side of the hot paths.
 //!
-//! `access_log`, `bodies` and `allocations` are the pieces that have two forms; `server` puts them together, `timing`
-//! and `callable` offer them alone.
+//! `access_log`, `bodies` and `allocations` are the pieces that have two forms; `process`,
+//! `listening` and `worker` put them together to a server, `timing` and `callable` offer them alone.
 
 mod access_log;
 mod allocations;
 mod bodies;
 mod callable;
+mod completion;
+mod counters;
+mod listening;
+mod process;
+mod response;
 mod timing;
+mod worker;
 
 use pyo3::prelude::*;
 
@@ -22,6 +28,7 @@ fn hotpaths_native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(callable::head_from_tuple, module)?)?;
     module.add_function(wrap_pyfunction!(callable::head_from_tag, module)?)?;
     module.add_function(wrap_pyfunction!(callable::described_head, module)?)?;
+    module.add_function(wrap_pyfunction!(process::serve, module)?)?;
     module.add_function(wrap_pyfunction!(timing::time_native, module)?)?;
     Ok(())
 }
