@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -83,12 +82,7 @@ class LaunchedTarget:
         return self._processes.pids()
 
     def ended(self) -> str | None:
-        status = self._processes.status()
-        if status is None:
-            return None
-        if status < 0:
-            return f"it was killed by {signal.Signals(-status).name}"
-        return f"it ended with status {status}"
+        return self._processes.ended()
 
     def cpu_group(self) -> CpuGroup | None:
         return self._processes.group

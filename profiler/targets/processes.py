@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from pathlib import Path
 
 from profiler.model.run import ProcessInfo
@@ -75,10 +75,10 @@ def describe(pid: int) -> ProcessInfo | None:
         return None
 
 
-def belongs(pid: int, *, session: int, marker: bytes) -> bool:
-    """True where the process is in the session, or carries the marker in its environment."""
+def belongs(pid: int, *, sessions: Container[int], marker: bytes) -> bool:
+    """True where the process is in one of the sessions, or carries the marker in its environment."""
     with contextlib.suppress(OSError):
-        if os.getsid(pid) == session:
+        if os.getsid(pid) in sessions:
             return True
         return marker in Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
     return False

@@ -28,8 +28,9 @@ GRACE_S = 5.0
 class Supervised:
     """The target's processes, from the first one's start until `stop`.
 
-    Three things end them whatever happens: the supervisor, when this process is gone; the parent-death signal, when
-    the supervisor is gone; and `stop`, which looks for orphans that this process has adopted.
+    Whatever happens, something ends them: the supervisor, when this process is gone; its guard, when the supervisor is
+    gone; `stop`, when both are, for then this process has adopted the orphans; and the parent-death signal, when all
+    three are killed at once.
     """
 
     def __init__(self, launch: Launch, *, log: Path, cpus: tuple[int, ...] = ()) -> None:
@@ -40,6 +41,8 @@ class Supervised:
         self._events = b""
         self._status: int | None = None
         self._error = ""
+        self._closed = False
+        self._supervisor = 0
         self.first = 0
         """The target's first process."""
         supervisor.prctl(supervisor.PR_SET_CHILD_SUBREAPER, 1)
@@ -52,7 +55,7 @@ class Supervised:
             cpus=list(cpus),
             group=str(self.group.path) if self.group is not None else "",
         )
-        self._supervisor = subprocess.Popen(
+        self._guard = subprocess.Popen(
             [sys.executable, "-I", "-S", supervisor.__file__],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -70,17 +73,19 @@ class Supervised:
             self.stop(grace_s=0.0)
             raise
 
-    def status(self) -> int | None:
-        """Exit status of the first process (negative: the signal that killed it); None while it lives."""
+    def ended(self) -> str | None:
+        """None while the first process lives, else how it ended."""
         self._take_events(0.0)
-        if self._status is None and self._supervisor.poll() is not None:
-            self._status = -signal.SIGKILL
-        return self._status
+        if self._status is None:
+            return "its supervisor was killed" if self._closed or self._guard.poll() is not None else None
+        if self._status < 0:
+            return f"it was killed by {signal.Signals(-self._status).name}"
+        return f"it ended with status {self._status}"
 
     def pids(self) -> tuple[int, ...]:
         """Live processes, the first one first."""
-        below = descendants(self._supervisor.pid) if self._supervisor.poll() is None else self._adopted()
-        alive = living(below)
+        below = descendants(self._guard.pid) if self._guard.poll() is None else self._adopted()
+        alive = living(pid for pid in below if pid != self._supervisor)
         return tuple(sorted(alive, key=lambda pid: pid != self.first))
 
     def stop(self, grace_s: float = GRACE_S) -> None:
@@ -88,14 +93,14 @@ class Supervised:
         with contextlib.suppress(OSError, ValueError):
             self._tell(f"stop {grace_s}\n")
         try:
-            self._supervisor.wait(grace_s + 5.0)
+            self._guard.wait(grace_s + 5.0)
         except (subprocess.TimeoutExpired, KeyboardInterrupt):
-            self._supervisor.kill()
-            self._supervisor.wait()
+            self._guard.kill()
+            self._guard.wait()
         finally:
             self._sweep()
             self._take_events(0.0)
-            for pipe in (self._supervisor.stdin, self._supervisor.stdout):
+            for pipe in (self._guard.stdin, self._guard.stdout):
                 if pipe is not None:
                     with contextlib.suppress(OSError):
                         pipe.close()
@@ -103,10 +108,10 @@ class Supervised:
                 self.group.remove()
 
     def _tell(self, line: str) -> None:
-        assert self._supervisor.stdin is not None
+        assert self._guard.stdin is not None
         data = memoryview(line.encode())
         while data:
-            data = data[self._supervisor.stdin.write(data) or 0 :]
+            data = data[self._guard.stdin.write(data) or 0 :]
 
     def _await_start(self, launch: Launch) -> None:
         deadline = time.monotonic() + START_TIMEOUT_S
@@ -119,12 +124,13 @@ class Supervised:
 
     def _take_events(self, timeout_s: float) -> bool:
         """Reads what the supervisor has reported, waiting for the first line; False where nothing came."""
-        stream = self._supervisor.stdout
+        stream = self._guard.stdout
         came = False
         while stream is not None and not stream.closed:
             ready, _, _ = select.select([stream], [], [], max(timeout_s, 0.0))
             chunk = os.read(stream.fileno(), 4096) if ready else b""
             if not chunk:
+                self._closed = self._closed or bool(ready)
                 break
             *lines, self._events = (self._events + chunk).split(b"\n")
             for line in lines:
@@ -135,18 +141,19 @@ class Supervised:
     def _note(self, event: dict[str, Any]) -> None:
         if event["event"] == "started":
             self.first = event["pid"]
+            self._supervisor = event["supervisor"]
         elif event["event"] == "failed":
             self._error = event["error"]
         elif event["event"] == "exited":
             self._status = event["status"]
 
     def _adopted(self) -> list[int]:
-        """Orphans of this target that have become children of this process, and all below them."""
-        below = [pid for pid in descendants(os.getpid()) if pid != self._supervisor.pid]
-        return [pid for pid in below if belongs(pid, session=self.first, marker=self._marker)]
+        """What has become a child of this process because the guard is gone, and all below."""
+        own = (self._supervisor, self.first)
+        return [pid for pid in descendants(os.getpid()) if belongs(pid, sessions=own, marker=self._marker)]
 
     def _sweep(self) -> None:
-        """Kill and collect what the supervisor could not, because it was killed itself."""
+        """Kill and collect what guard and supervisor could not, because they were killed."""
         while left := self._adopted():
             for pid in left:
                 with contextlib.suppress(ProcessLookupError):

@@ -5,8 +5,10 @@ path (`python -I -S supervisor.py`). It sleeps while the target runs.
 
 Standard input: one JSON line, the order (see `Order`), later lines `stop SECONDS`. End of input, the end of the
 process that started it, or a termination signal stop the target too. Standard output: one JSON line per event:
-`started` (pid), `failed` (error), `exited` (status as of `waitstatus_to_exitcode`); the end of output means that
-nothing is left.
+`started` (pid, supervisor), `failed` (error), `exited` (status as of `waitstatus_to_exitcode`).
+
+It is two processes: a guard waits for the supervisor proper. Where that is killed, the guard inherits the target's
+processes and ends them, whether they heed the gentle signal or not.
 """
 
 from __future__ import annotations
@@ -19,7 +21,7 @@ import select
 import signal
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, NoReturn, TypedDict
 
@@ -90,10 +92,10 @@ class Supervisor:
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             signal.signal(number, lambda *_: self.stop(GRACE_WITHOUT_PARENT_S))
 
-    def run(self) -> int:
-        """Start the target and sleep until nothing of it is left."""
+    def run(self, parent: int | None) -> int:
+        """Start the target and sleep until nothing of it is left. `parent` becomes readable when that has ended."""
+        os.setsid()
         prctl(PR_SET_CHILD_SUBREAPER, 1)
-        parent = _parent_descriptor(self.order["parent"])
         self._start()
         watched = select.poll()
         for descriptor in (0, self.wake, parent):
@@ -108,9 +110,6 @@ class Supervisor:
                     self.stop(GRACE_WITHOUT_PARENT_S)
             if self.stopping:
                 self._end()
-        if self.order["group"]:
-            with contextlib.suppress(OSError):
-                Path(self.order["group"]).rmdir()
         return 0
 
     def stop(self, grace_s: float) -> None:
@@ -120,7 +119,7 @@ class Supervisor:
             self.firm_at = min(self.firm_at, deadline)
             return
         self.stopping, self.firm_at = True, deadline
-        self._signal([self.target] if self.target else [], signal.SIGTERM)
+        _signal([self.target] if self.target else [], signal.SIGTERM)
 
     def _start(self) -> None:
         error, error_writer = os.pipe()
@@ -135,7 +134,7 @@ class Supervisor:
         if message:
             _report(event="failed", error=message)
         else:
-            _report(event="started", pid=self.target)
+            _report(event="started", pid=self.target, supervisor=supervisor)
 
     def _reap(self) -> bool:
         """Collect what has ended; False when no descendant is left, for then there is no child to wait for."""
@@ -164,16 +163,36 @@ class Supervisor:
         """One step towards the end: orphans of a target that has gone are asked once more, then all are killed."""
         left = descendants(os.getpid())
         if time.monotonic() >= self.firm_at:
-            self._signal(left, signal.SIGKILL)
+            _signal(left, signal.SIGKILL)
         elif not self.target and not self.orphans_asked:
             self.orphans_asked = True
             self.firm_at = min(self.firm_at, time.monotonic() + ORPHAN_GRACE_S)
-            self._signal(left, signal.SIGTERM)
+            _signal(left, signal.SIGTERM)
 
-    def _signal(self, pids: list[int], number: signal.Signals) -> None:
-        for pid in pids:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, number)
+
+def guard(supervisor: int) -> int:
+    """Wait for the supervisor, then end what it has left."""
+    prctl(PR_SET_CHILD_SUBREAPER, 1)
+    for descriptor in (0, 1):
+        os.close(descriptor)
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
+    os.waitpid(supervisor, 0)
+    _signal(descendants(os.getpid()), signal.SIGTERM)
+    firm_at = time.monotonic() + ORPHAN_GRACE_S
+    with contextlib.suppress(ChildProcessError):
+        while True:
+            if os.waitpid(-1, os.WNOHANG)[0] == 0:
+                if time.monotonic() >= firm_at:
+                    _signal(descendants(os.getpid()), signal.SIGKILL)
+                time.sleep(KILL_INTERVAL_S)
+    return 0
+
+
+def _signal(pids: Iterable[int], number: signal.Signals) -> None:
+    for pid in pids:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, number)
 
 
 def _become_target(order: Order, supervisor: int, error: int) -> NoReturn:
@@ -245,9 +264,17 @@ def _read_order() -> tuple[Order, bytes]:
 
 def main() -> int:
     order, rest = _read_order()
+    parent = _parent_descriptor(order["parent"])
+    child = os.fork()
+    if child:
+        status = guard(child)
+        if order["group"]:
+            with contextlib.suppress(OSError):
+                Path(order["group"]).rmdir()
+        return status
     supervisor = Supervisor(order)
     supervisor.input = rest
-    return supervisor.run()
+    return supervisor.run(parent)
 
 
 if __name__ == "__main__":
