@@ -167,7 +167,7 @@ def _samplers(namespace: argparse.Namespace) -> tuple[str, ...]:
     names = tuple(dict.fromkeys(namespace.sampler.split(","))) if namespace.sampler else ()
     if namespace.perf_trampoline:
         names = tuple("perf-trampoline" if name == "perf" else name for name in names) or ("perf-trampoline",)
-    return names or (default_sampler(),)
+    return names or (default_sampler(launched=namespace.pid is None),)
 
 
 def _show(recorded: Run) -> None:
