@@ -37,6 +37,7 @@ struct layout {
     __u64 tls_offset;
     __u64 eval_start;      /* with `cframe`: the code in which the newest cframe is not filled in yet */
     __u64 eval_linked;
+    __u64 holder;          /* address of the pointer to the state that holds the GIL, 0 where there is none */
     __u32 python;          /* 0: no interpreter in this address space */
     __u32 tls_rule;
     __u32 key;             /* index of the thread-specific slot */

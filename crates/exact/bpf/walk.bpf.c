@@ -142,7 +142,11 @@ static __always_inline __u32 find_thread_state(const struct layout *layout, __u6
         return WALK_ATTACHED;
     if (read_word(fs_base + TCB_SLOTS + SLOT_BYTES * layout->key + SLOT_VALUE, state))
         return WALK_FAULT;
-    return *state ? WALK_DETACHED : WALK_NO_STATE;
+    if (!*state)
+        return WALK_NO_STATE;
+    if (layout->holder && !read_word(layout->holder, &vector) && vector == *state)
+        return WALK_ATTACHED;
+    return WALK_DETACHED;
 }
 
 static __always_inline int find_first_frame(const struct layout *layout, __u64 state, __u64 ip, __u64 *frame)

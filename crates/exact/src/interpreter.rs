@@ -7,7 +7,6 @@ use std::fs;
 use object::{Object, ObjectSymbol};
 
 use crate::error::{Error, Result};
-use crate::image::load_bias;
 use crate::offsets::Offsets;
 use crate::process::{self, Mapping};
 use crate::program::{Layout, TLS_DYNAMIC, TLS_NONE, TLS_STATIC};
@@ -63,6 +62,7 @@ pub fn find_interpreter(pid: u32) -> Result<Option<Interpreter>> {
         tls_offset,
         eval_start: image.eval,
         eval_linked: image.eval + CFRAME_LINKED_WITHIN,
+        holder: if offsets.holder == 0 { 0 } else { image.runtime + offsets.holder },
         python: 1,
         tls_rule,
         key,
@@ -80,7 +80,7 @@ pub fn find_interpreter(pid: u32) -> Result<Option<Interpreter>> {
         code_type: image.code_type,
         offsets,
         layout,
-        knows_gil: tls_rule != TLS_NONE,
+        knows_gil: tls_rule != TLS_NONE || layout.holder != 0,
     }))
 }
 
@@ -107,9 +107,11 @@ fn find_image(pid: u32, mappings: &[Mapping]) -> Option<Image> {
 }
 
 fn read_image(pid: u32, mapping: &Mapping) -> Option<Image> {
-    let data = fs::read(process::mapped_file(pid, mapping)).ok()?;
+    let readable = process::mapped_file(pid, mapping);
+    let own = profiler_symbols::Image::open(&readable).ok()?;
+    let data = fs::read(&readable).ok()?;
     let file = object::File::parse(&*data).ok()?;
-    let bias = load_bias(&file, mapping.start, mapping.offset)?;
+    let bias = own.bias(mapping.start, mapping.offset)?;
     let address = |name: &str| {
         let symbol = file.dynamic_symbols().chain(file.symbols()).find(|it| it.is_definition() && it.name() == Ok(name));
         symbol.map(|symbol| symbol.address().wrapping_add(bias))

@@ -1,20 +1,21 @@
 //! One sample's registers, stack bytes, kernel chain and Python frames become one stack.
 
-use framehop::x86_64::CacheX86_64;
 use profiler_splice::{splice, Class, Facts, Link, Piece};
+use profiler_unwind::{Place as Where, Registers, StackCopy};
 
 use crate::code::{self, CodeBook};
 use crate::interpreter::Interpreter;
 use crate::record::{PythonFrame, Sample, Walk};
-use crate::space::{Images, NativeStack, Registers, Space};
+use crate::space::{NativeStack, Role, Spaces};
 use crate::stacks::{Mark, Place, Stacks};
 
 /// Owner byte of the frames that close a segment, CPython 3.12 and later.
 const FIRST_ENTRY_OWNER: u8 = 3;
 
 /// What joining needs besides the sample.
+#[derive(Default)]
 pub struct Joiner {
-    cache: CacheX86_64,
+    pub spaces: Spaces,
     pub book: CodeBook,
     pub stacks: Stacks,
 }
@@ -29,43 +30,30 @@ struct Chain {
 }
 
 impl Joiner {
-    pub fn new() -> Self {
-        Self { cache: CacheX86_64::new(), book: CodeBook::default(), stacks: Stacks::default() }
-    }
-
     /// The number of the sample's stack; the tally is brought up to date.
-    pub fn join(
-        &mut self,
-        sample: &Sample,
-        bytes: &[u8],
-        kernel: &[u64],
-        space: &mut Space,
-        images: &mut Images,
-        interpreter: Option<&Interpreter>,
-    ) -> u32 {
-        let registers = Registers { ip: sample.ip, sp: sample.sp, bp: sample.bp };
-        let mut native = space.unwind(&mut self.cache, registers, bytes);
-        if native.strange && space.rescan(images, sample.time_ns) {
-            native = space.unwind(&mut self.cache, registers, bytes);
-        }
+    pub fn join(&mut self, sample: &Sample, bytes: &[u8], kernel: &[u64], interpreter: Option<&Interpreter>) -> u32 {
+        let native = self.unwind(sample, bytes);
+        let places: Vec<Where> =
+            native.addresses.iter().map(|address| self.spaces.place(sample.pid, *address)).collect();
+        let roles: Vec<Role> = places.iter().map(|place| self.spaces.role(place)).collect();
         let chain = interpreter.map_or_else(Chain::default, |found| self.read_chain(sample, found));
-        let in_eval = activations(&native, space);
         let facts = Facts {
             root_reached: native.root_reached,
             chain_ended: !matches!(sample.walk, Walk::Fault | Walk::TooDeep),
         };
-        let (mut class, mut pieces) = splice(&in_eval.inside, &chain.links, facts);
+        let in_eval: Vec<bool> = roles.iter().map(|role| *role == Role::Eval).collect();
+        let (mut class, mut pieces) = splice(&in_eval, &chain.links, facts);
         if chain.torn && class != Class::NativeOnly {
             class = Class::Unspliced;
-            pieces = (0..native.addresses.len()).map(Piece::Native).collect();
+            pieces = (0..places.len()).map(Piece::Native).collect();
         }
-        let waits = self.gil_wait(sample, &native, space, interpreter);
+        let waits = gil_wait(&roles, &places, sample, interpreter);
         let mut leaf_first: Vec<Place> = kernel.iter().map(|address| Place::Kernel(*address)).collect();
         for piece in pieces {
             match piece {
-                Piece::Native(index) if in_eval.handler[index] => {}
+                Piece::Native(index) if roles[index] == Role::Handler => {}
                 Piece::Native(index) => {
-                    leaf_first.push(self.native_place(native.addresses[index], space));
+                    leaf_first.push(self.native_place(&places[index], native.addresses[index]));
                     if waits == Some(index) {
                         leaf_first.push(Place::Mark(Mark::GilWait));
                     }
@@ -74,16 +62,21 @@ impl Joiner {
                 Piece::Gap => leaf_first.push(Place::Mark(Mark::Gap)),
             }
         }
-        match class {
-            Class::Unspliced => leaf_first.push(Place::Mark(Mark::Unspliced)),
-            _ if !native.root_reached && !leaf_first.contains(&Place::Mark(Mark::Gap)) => {
-                leaf_first.push(Place::Mark(Mark::Gap));
-            }
-            _ => {}
+        if class == Class::Unspliced {
+            leaf_first.push(Place::Mark(Mark::Unspliced));
+        } else if !native.root_reached && !leaf_first.contains(&Place::Mark(Mark::Gap)) {
+            leaf_first.push(Place::Mark(Mark::Gap));
         }
         self.count(sample, bytes, &native, class, waits.is_some());
         leaf_first.reverse();
         self.stacks.stack(&leaf_first)
+    }
+
+    fn unwind(&mut self, sample: &Sample, bytes: &[u8]) -> NativeStack {
+        let registers = Registers::new(sample.ip, sample.sp, sample.bp);
+        let whole = sample.stack_size != 0 && bytes.len() as u64 >= sample.stack_size;
+        let stack = StackCopy { bytes, start: sample.sp, full: !whole };
+        self.spaces.unwind(sample.pid, &registers, stack, sample.time_ns)
     }
 
     fn read_chain(&mut self, sample: &Sample, interpreter: &Interpreter) -> Chain {
@@ -111,38 +104,15 @@ impl Joiner {
         found.map(|(function, line)| Place::Python(function, line))
     }
 
-    fn native_place(&mut self, address: u64, space: &Space) -> Place {
-        match space.find(address) {
-            Some(file) => Place::Native(self.stacks.image(&file.image), address.wrapping_sub(file.bias)),
-            None => Place::Nowhere(address),
+    fn native_place(&mut self, place: &Where, address: u64) -> Place {
+        match place {
+            Where::Image { image, address } => Place::Native(self.stacks.image(image), *address),
+            Where::Generated { map, address } => match map.find(*address) {
+                Some((start, name)) => self.stacks.generated(start, name),
+                None => Place::Nowhere(*address),
+            },
+            Where::Unreadable { .. } | Where::Unknown => Place::Nowhere(address),
         }
-    }
-
-    /// Index of the native frame that waits for the GIL, if one does. Where the interpreter's own function has no
-    /// symbol, it is a condition variable waited for by the interpreter itself: everything else it waits for is a
-    /// semaphore.
-    fn gil_wait(
-        &self,
-        sample: &Sample,
-        native: &NativeStack,
-        space: &Space,
-        interpreter: Option<&Interpreter>,
-    ) -> Option<usize> {
-        let interpreter = interpreter?;
-        if matches!(sample.walk, Walk::NoPython | Walk::Unknown) {
-            return None;
-        }
-        let files: Vec<_> = native.addresses.iter().map(|address| space.find(*address)).collect();
-        let inside = |index: usize, ranges: fn(&crate::image::Image) -> &crate::image::Ranges| {
-            files[index].is_some_and(|file| ranges(&file.image).contain(native.addresses[index].wrapping_sub(file.bias)))
-        };
-        let named = (0..files.len()).find(|index| inside(*index, |image| &image.take_gil));
-        named.or_else(|| {
-            let wait = (0..files.len()).find(|index| inside(*index, |image| &image.wait))?;
-            let caller = wait + 1;
-            let path = files.get(caller)?.map(|file| file.image.path.as_str());
-            (path == Some(interpreter.path.as_str())).then_some(caller)
-        })
     }
 
     fn count(&mut self, sample: &Sample, bytes: &[u8], native: &NativeStack, class: Class, waits: bool) {
@@ -159,12 +129,6 @@ impl Joiner {
     }
 }
 
-impl Default for Joiner {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
 impl Chain {
     fn push(&mut self, link: Link, place: Place) {
         self.links.push(link);
@@ -172,22 +136,20 @@ impl Chain {
     }
 }
 
-/// Which native frames are activations of the interpreter.
-struct Activations {
-    /// The evaluation function itself.
-    inside: Vec<bool>,
-    /// An opcode handler on top of it, to be shown as part of it.
-    handler: Vec<bool>,
-}
-
-fn activations(native: &NativeStack, space: &Space) -> Activations {
-    let count = native.addresses.len();
-    let mut result = Activations { inside: vec![false; count], handler: vec![false; count] };
-    for (index, address) in native.addresses.iter().enumerate() {
-        let Some(file) = space.find(*address) else { continue };
-        let own = address.wrapping_sub(file.bias);
-        result.inside[index] = file.image.eval.contain(own);
-        result.handler[index] = file.image.handlers.contain(own);
+/// Index of the native frame that waits for the GIL, if one does. Where the interpreter's own function has no symbol, it
+/// is a condition variable waited for by the interpreter itself: everything else it waits for is a semaphore.
+fn gil_wait(roles: &[Role], places: &[Where], sample: &Sample, interpreter: Option<&Interpreter>) -> Option<usize> {
+    let interpreter = interpreter?;
+    if matches!(sample.walk, Walk::NoPython | Walk::Unknown) {
+        return None;
     }
-    result
+    let named = roles.iter().position(|role| *role == Role::TakeGil);
+    named.or_else(|| {
+        let caller = roles.iter().position(|role| *role == Role::ConditionWait)? + 1;
+        let by_interpreter = matches!(
+            places.get(caller)?,
+            Where::Image { image, .. } if image.path().to_string_lossy().ends_with(&interpreter.path)
+        );
+        by_interpreter.then_some(caller)
+    })
 }

@@ -5,18 +5,20 @@
 //! else, copies registers, user stack and kernel stack, and walks the CPython frames of the interrupted thread. This
 //! process unwinds, joins and names what arrives.
 
+pub mod capture;
 pub mod clock;
 pub mod code;
 pub mod error;
-pub mod image;
 pub mod interpreter;
 pub mod join;
 pub mod line_table;
+pub mod naming;
 pub mod offsets;
 pub mod process;
 pub mod program;
 pub mod record;
 pub mod recorder;
+pub mod serve;
 pub mod space;
 pub mod stacks;
 pub mod tls;

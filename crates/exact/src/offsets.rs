@@ -21,6 +21,8 @@ pub struct Offsets {
     pub state_interpreter: u64,
     pub state_thread: u64,
     pub state_native_thread: u64,
+    /// Offset in the runtime of the pointer to the state that holds the GIL, 0 where there is none.
+    pub holder: u64,
     /// Offset of the pointer to the cframe, 0 where the thread state holds the frame itself.
     pub cframe: u32,
     pub cframe_previous: u32,
@@ -81,6 +83,7 @@ impl Offsets {
             state_interpreter: 16,
             state_thread: 152,
             state_native_thread: 160,
+            holder: 576,
             cframe: 56,
             cframe_previous: 16,
             current_frame: 8,
@@ -106,6 +109,7 @@ impl Offsets {
             threads_head: 72,
             state_thread: 136,
             state_native_thread: 144,
+            holder: 0,
             cframe_previous: 8,
             current_frame: 0,
             frame_previous: 8,
@@ -158,6 +162,7 @@ impl Offsets {
             state_interpreter: at(state + 3),
             state_thread: at(state + 5),
             state_native_thread: at(state + 6),
+            holder: 0,
             cframe: 0,
             cframe_previous: 0,
             current_frame: small(state + 4),

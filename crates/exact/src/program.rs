@@ -32,6 +32,7 @@ pub struct Layout {
     pub tls_offset: u64,
     pub eval_start: u64,
     pub eval_linked: u64,
+    pub holder: u64,
     pub python: u32,
     pub tls_rule: u32,
     pub key: u32,

@@ -9,7 +9,6 @@ use crate::join::Joiner;
 use crate::process::{self, list_threads};
 use crate::program::{Counts, Layout, Program};
 use crate::record::{parse, Record, Sample};
-use crate::space::{Images, Space};
 use crate::stacks::Row;
 
 /// A child that could not be described is looked at again after this long, in nanoseconds.
@@ -18,7 +17,6 @@ const DEEPEST_TREE: usize = 16;
 
 /// A process of the target.
 struct Process {
-    space: Space,
     interpreter: Option<Interpreter>,
     /// The address space this was found in; exec draws a new one.
     identity: u64,
@@ -43,7 +41,6 @@ pub struct Recorder {
     processes: HashMap<u32, Process>,
     interpreters: HashMap<u64, Option<Interpreter>>,
     pending: HashMap<u32, Pending>,
-    images: Images,
     damaged: u64,
     pub joiner: Joiner,
     pub notes: Vec<String>,
@@ -62,9 +59,8 @@ impl Recorder {
             processes: HashMap::new(),
             interpreters: HashMap::new(),
             pending: HashMap::new(),
-            images: Images::default(),
             damaged: 0,
-            joiner: Joiner::new(),
+            joiner: Joiner::default(),
             notes: Vec::new(),
         };
         for pid in pids {
@@ -145,18 +141,14 @@ impl Recorder {
             if let Err(error) = self.describe(sample.pid, sample.time_ns) {
                 self.note(format!("process {}: {error}", sample.pid));
             }
+            if !self.processes.contains_key(&sample.pid) {
+                self.describe_gone(sample);
+            }
         }
-        let Some(process) = self.processes.get_mut(&sample.pid) else { return };
+        let Some(process) = self.processes.get(&sample.pid) else { return };
         // What was walked before the process was described, or after it became another program, has no Python side.
         let interpreter = process.interpreter.as_ref().filter(|_| process.identity == sample.space);
-        let stack = self.joiner.join(
-            sample,
-            &pending.stack,
-            &pending.kernel,
-            &mut process.space,
-            &mut self.images,
-            interpreter,
-        );
+        let stack = self.joiner.join(sample, &pending.stack, &pending.kernel, interpreter);
         self.joiner.stacks.rows.push(Row { time_ns: sample.time_ns, pid: sample.pid, tid: sample.tid, stack });
         self.joiner.stacks.threads.insert((sample.pid, sample.tid), sample.thread_name.clone());
     }
@@ -190,7 +182,6 @@ impl Recorder {
     /// Find out what a process is, and tell the program how to walk it.
     fn describe(&mut self, pid: u32, now_ns: u64) -> Result<()> {
         let Some(status) = process::read_status(pid) else {
-            self.describe_gone(pid, now_ns);
             return if now_ns == 0 { Err(Error::Target(format!("no such process: {pid}"))) } else { Ok(()) };
         };
         if status.space == 0 {
@@ -199,7 +190,7 @@ impl Recorder {
                 hint: "needs root or CAP_SYS_PTRACE; see `profiler doctor`".to_owned(),
             });
         }
-        let space = Space::read(pid, &mut self.images, now_ns);
+        self.joiner.spaces.read(pid, now_ns);
         let found = match self.interpreters.get(&status.space) {
             Some(known) => Ok(known.clone()),
             None => find_interpreter(pid),
@@ -217,14 +208,18 @@ impl Recorder {
                 (None, now_ns)
             }
         };
-        self.processes.insert(pid, Process { space, interpreter, identity: status.space, looked_ns });
+        self.processes.insert(pid, Process { interpreter, identity: status.space, looked_ns });
         Ok(())
     }
 
-    /// A process that ended before it was looked at: a fork has its parent's files, anything else is unknown.
-    fn describe_gone(&mut self, pid: u32, now_ns: u64) {
-        let space = Space::read(pid, &mut self.images, now_ns);
-        self.processes.entry(pid).or_insert(Process { space, interpreter: None, identity: 0, looked_ns: 0 });
+    /// A process that ended before it was looked at. Where another one shares its address space's identity, it was
+    /// forked from that and had its files and its interpreter; anything else stays unknown.
+    fn describe_gone(&mut self, sample: &Sample) {
+        let like = self.processes.iter().find(|(_, process)| process.identity == sample.space);
+        let Some((relative, process)) = like else { return };
+        let (relative, interpreter) = (*relative, process.interpreter.clone());
+        self.joiner.spaces.inherit(relative, sample.pid);
+        self.processes.insert(sample.pid, Process { interpreter, identity: sample.space, looked_ns: 0 });
     }
 
     fn note(&mut self, note: String) {

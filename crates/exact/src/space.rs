@@ -1,159 +1,139 @@
-//! The address space of one process: which file is where, and how its stacks unwind.
+//! The address spaces of the target's processes, and what the files in them are to this sampler.
 
 use std::collections::HashMap;
-use std::rc::Rc;
+use std::fs;
+use std::sync::Arc;
 
-use framehop::x86_64::{CacheX86_64, UnwindRegsX86_64, UnwinderX86_64};
-use framehop::{Module, Unwinder};
+use profiler_symbols::{Image, ImageStore, PerfMap};
+use profiler_unwind::{AddressSpace, AddressSpaces, Mapping, Outcome, Place, Registers, StackCopy, Unwinder};
 
-use crate::image::{Bytes, Image};
-use crate::process::{self, Mapping};
+use crate::process;
 
-/// A stack deeper than this is taken to be torn.
-const DEEPEST: usize = 2048;
 /// A process's mappings are read again at most this often because of an unknown address, in nanoseconds.
 const RESCAN_NS: u64 = 200_000_000;
 
-/// Files by path, shared between processes.
-#[derive(Default)]
-pub struct Images {
-    by_path: HashMap<(String, u64), Option<Rc<Image>>>,
-}
-
-impl Images {
-    fn open(&mut self, pid: u32, mapping: &Mapping) -> Option<Rc<Image>> {
-        let readable = process::mapped_file(pid, mapping);
-        let identity = std::fs::metadata(&readable).map_or(0, |data| std::os::unix::fs::MetadataExt::ino(&data));
-        let key = (mapping.path.clone(), identity);
-        self.by_path
-            .entry(key)
-            .or_insert_with(|| {
-                if mapping.path == "[vdso]" {
-                    let length = usize::try_from(mapping.end - mapping.start).ok()?;
-                    let data = process::read_bytes(pid, mapping.start, length)?;
-                    return Image::parse(&mapping.path, "", &data).map(Rc::new);
-                }
-                Image::open(&mapping.path, &readable).map(Rc::new)
-            })
-            .clone()
-    }
-}
-
-/// A file in an address space.
-#[derive(Clone)]
-pub struct Loaded {
-    pub start: u64,
-    pub end: u64,
-    /// What to subtract from an address to get the file's own.
-    pub bias: u64,
-    pub image: Rc<Image>,
-}
-
-/// Registers of the interrupted thread in user mode.
-#[derive(Clone, Copy, Debug)]
-pub struct Registers {
-    pub ip: u64,
-    pub sp: u64,
-    pub bp: u64,
+/// What a native function means for the join.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    Plain,
+    /// CPython's evaluation function: an activation of the interpreter.
+    Eval,
+    /// An opcode handler of a tail-calling interpreter: runs on top of the evaluation function's own frame.
+    Handler,
+    /// CPython's own wait for the GIL.
+    TakeGil,
+    /// A wait for a condition variable.
+    ConditionWait,
 }
 
 /// An unwound native stack.
 #[derive(Debug, Default)]
 pub struct NativeStack {
-    /// Leaf first. All but the first are the addresses of calls, one byte before where they return to.
+    /// Leaf first. All but the first are the addresses of calls.
     pub addresses: Vec<u64>,
     /// The thread's first function was reached.
     pub root_reached: bool,
-    /// An address lies in no known file.
-    pub strange: bool,
 }
 
-/// One process's files and unwinder.
-pub struct Space {
-    pid: u32,
-    files: Vec<Loaded>,
-    unwinder: UnwinderX86_64<Bytes>,
-    scanned_ns: u64,
+/// Every process's files, and the unwinder.
+pub struct Spaces {
+    spaces: AddressSpaces,
+    unwinder: Unwinder,
+    scanned_ns: HashMap<u32, u64>,
+    /// By image and address; images live as long as the store.
+    roles: HashMap<(usize, u64), Role>,
 }
 
-impl Space {
-    /// Read a process's mappings. A process that is gone has none.
-    pub fn read(pid: u32, images: &mut Images, now_ns: u64) -> Self {
-        let mut space = Self { pid, files: Vec::new(), unwinder: UnwinderX86_64::new(), scanned_ns: 0 };
-        space.scan(images, now_ns);
-        space
+impl Default for Spaces {
+    fn default() -> Self {
+        Self {
+            spaces: AddressSpaces::new(Arc::new(ImageStore::new())),
+            unwinder: Unwinder::new(),
+            scanned_ns: HashMap::new(),
+            roles: HashMap::new(),
+        }
+    }
+}
+
+impl Spaces {
+    /// Read a process's mappings. False where it is gone.
+    pub fn read(&mut self, pid: u32, now_ns: u64) -> bool {
+        let Ok(mappings) = process::read_mappings(pid) else { return false };
+        let root = foreign_root(pid);
+        let key = pid.cast_signed();
+        self.scanned_ns.insert(pid, now_ns);
+        self.spaces.exec(key);
+        for mapping in mappings.into_iter().filter(|mapping| mapping.executable) {
+            let path = if mapping.path.starts_with('/') { format!("{root}{}", mapping.path) } else { mapping.path };
+            let (start, end, page_offset) = (mapping.start, mapping.end, mapping.offset);
+            self.spaces.mmap(key, &Mapping { start, end, page_offset, path, build_id: String::new() });
+        }
+        let generated = PerfMap::of_process(key);
+        if !generated.is_empty() {
+            self.spaces.set_generated(key, Arc::new(generated));
+        }
+        true
     }
 
-    /// Whether there is anything known of it.
-    pub fn is_empty(&self) -> bool {
-        self.files.is_empty()
+    /// A child that ended before it was looked at: a fork has its parent's files.
+    pub fn inherit(&mut self, parent: u32, child: u32) {
+        self.spaces.fork(parent.cast_signed(), child.cast_signed());
     }
 
-    /// The file that holds an address.
-    pub fn find(&self, address: u64) -> Option<&Loaded> {
-        let after = self.files.partition_point(|file| file.start <= address);
-        self.files[..after].last().filter(|file| address < file.end)
-    }
-
-    /// Read the mappings again, unless that was just done. True where something new was found.
-    pub fn rescan(&mut self, images: &mut Images, now_ns: u64) -> bool {
-        if now_ns < self.scanned_ns + RESCAN_NS {
-            return false;
+    /// Unwind a stack copied from the stack pointer on. Where that breaks in code that was mapped since the mappings
+    /// were read, they are read again.
+    pub fn unwind(&mut self, pid: u32, registers: &Registers, stack: StackCopy<'_>, now_ns: u64) -> NativeStack {
+        let (native, outcome) = self.unwind_once(pid, registers, stack);
+        let scanned = self.scanned_ns.get(&pid).copied().unwrap_or(0);
+        if outcome == Outcome::Broken && now_ns > scanned + RESCAN_NS && self.read(pid, now_ns) {
+            return self.unwind_once(pid, registers, stack).0;
         }
-        let before = self.files.len();
-        self.scan(images, now_ns);
-        self.files.len() != before
-    }
-
-    fn scan(&mut self, images: &mut Images, now_ns: u64) {
-        self.scanned_ns = now_ns;
-        let Ok(mappings) = process::read_mappings(self.pid) else { return };
-        let mut files: Vec<Loaded> = Vec::new();
-        for mapping in mappings.iter().filter(|mapping| mapping.executable) {
-            if !mapping.path.starts_with('/') && mapping.path != "[vdso]" {
-                continue;
-            }
-            let Some(image) = images.open(self.pid, mapping) else { continue };
-            let Some(bias) = image.bias(mapping.start, mapping.offset) else { continue };
-            files.push(Loaded { start: mapping.start, end: mapping.end, bias, image });
-        }
-        if files.is_empty() {
-            return;
-        }
-        let mut unwinder = UnwinderX86_64::new();
-        for file in &files {
-            unwinder.add_module(Module::new(
-                file.image.path.clone(),
-                file.start..file.end,
-                file.bias,
-                file.image.sections(),
-            ));
-        }
-        self.unwinder = unwinder;
-        self.files = files;
-    }
-
-    /// Unwind a stack copied from `registers.sp` on.
-    pub fn unwind(&self, cache: &mut CacheX86_64, registers: Registers, stack: &[u8]) -> NativeStack {
-        let mut read = |address: u64| {
-            let at = usize::try_from(address.checked_sub(registers.sp).ok_or(())?).map_err(|_| ())?;
-            let word = stack.get(at..at + 8).ok_or(())?;
-            Ok(u64::from_le_bytes(word.try_into().map_err(|_| ())?))
-        };
-        let start = UnwindRegsX86_64::new(registers.ip, registers.sp, registers.bp);
-        let mut frames = self.unwinder.iter_frames(registers.ip, start, cache, &mut read);
-        let mut native = NativeStack::default();
-        while native.addresses.len() < DEEPEST {
-            match frames.next() {
-                Ok(Some(frame)) => native.addresses.push(frame.address_for_lookup()),
-                Ok(None) => {
-                    native.root_reached = true;
-                    break;
-                }
-                Err(_) => break,
-            }
-        }
-        native.strange = native.addresses.iter().any(|address| self.find(*address).is_none());
         native
     }
+
+    fn unwind_once(&mut self, pid: u32, registers: &Registers, stack: StackCopy<'_>) -> (NativeStack, Outcome) {
+        let mut native = NativeStack::default();
+        let empty = AddressSpace::default();
+        let space = self.spaces.get(pid.cast_signed()).unwrap_or(&empty);
+        let outcome = self.unwinder.unwind(space, registers, stack, &[], &mut native.addresses);
+        native.root_reached = outcome == Outcome::Root;
+        (native, outcome)
+    }
+
+    /// Where an address of a process belongs.
+    pub fn place(&self, pid: u32, address: u64) -> Place {
+        self.spaces.get(pid.cast_signed()).map_or(Place::Unknown, |space| space.place(address))
+    }
+
+    /// What the function at a place means for the join.
+    pub fn role(&mut self, place: &Place) -> Role {
+        let Place::Image { image, address } = place else { return Role::Plain };
+        let key = (Arc::as_ptr(image) as usize, *address);
+        *self.roles.entry(key).or_insert_with(|| role_of(image, *address))
+    }
+
+    /// Why files could not be used.
+    pub fn problems(&self) -> impl Iterator<Item = &String> {
+        self.spaces.problems().values()
+    }
+}
+
+fn role_of(image: &Image, address: u64) -> Role {
+    match image.symbol(address).map(|symbol| symbol.name) {
+        Some(name) if name.starts_with("_PyEval_EvalFrameDefault") => Role::Eval,
+        Some(name) if name.starts_with("_TAIL_CALL_") => Role::Handler,
+        Some(name) if name == "take_gil" || name.starts_with("take_gil.") => Role::TakeGil,
+        Some(name) if name.starts_with("pthread_cond_") && name.contains("wait") => Role::ConditionWait,
+        _ => Role::Plain,
+    }
+}
+
+/// Prefix under which another mount namespace's files are found; empty for this one's.
+fn foreign_root(pid: u32) -> String {
+    let own = fs::read_link("/proc/self/ns/mnt").ok();
+    let other = fs::read_link(format!("/proc/{pid}/ns/mnt")).ok();
+    if own == other || other.is_none() {
+        return String::new();
+    }
+    format!("/proc/{pid}/root")
 }

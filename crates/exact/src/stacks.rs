@@ -1,11 +1,10 @@
 //! Distinct stacks of places, and the samples that had them.
 
 use std::collections::{BTreeMap, HashMap};
-use std::rc::Rc;
+use std::sync::Arc;
 
 use profiler_splice::Class;
-
-use crate::image::Image;
+use profiler_symbols::Image;
 
 /// A remark on a stack, shown as a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -28,6 +27,8 @@ pub enum Place {
     Nowhere(u64),
     /// Number of the function and running line.
     Python(u32, u32),
+    /// Number of the name of code made at run time.
+    Generated(u32),
     Mark(Mark),
 }
 
@@ -63,8 +64,10 @@ pub struct Stacks {
     place_numbers: HashMap<Place, u32>,
     stacks: Vec<Box<[u32]>>,
     stack_numbers: HashMap<Box<[u32]>, u32>,
-    images: Vec<Rc<Image>>,
+    images: Vec<Arc<Image>>,
     image_numbers: HashMap<usize, u32>,
+    generated: Vec<String>,
+    generated_numbers: HashMap<(u64, String), u32>,
     pub rows: Vec<Row>,
     pub threads: HashMap<(u32, u32), String>,
     pub tally: Tally,
@@ -72,12 +75,27 @@ pub struct Stacks {
 
 impl Stacks {
     /// Number of an image.
-    pub fn image(&mut self, image: &Rc<Image>) -> u32 {
+    pub fn image(&mut self, image: &Arc<Image>) -> u32 {
         let number = u32::try_from(self.images.len()).unwrap_or(u32::MAX);
-        *self.image_numbers.entry(Rc::as_ptr(image) as usize).or_insert_with(|| {
-            self.images.push(Rc::clone(image));
+        *self.image_numbers.entry(Arc::as_ptr(image) as usize).or_insert_with(|| {
+            self.images.push(Arc::clone(image));
             number
         })
+    }
+
+    /// The place of a function made at run time, which is at `start` and has this name.
+    pub fn generated(&mut self, start: u64, name: &str) -> Place {
+        let number = u32::try_from(self.generated.len()).unwrap_or(u32::MAX);
+        let number = *self.generated_numbers.entry((start, name.to_owned())).or_insert_with(|| {
+            self.generated.push(name.to_owned());
+            number
+        });
+        Place::Generated(number)
+    }
+
+    /// Names of code made at run time.
+    pub fn generated_names(&self) -> &[String] {
+        &self.generated
     }
 
     /// Number of a stack, root first.
@@ -104,7 +122,7 @@ impl Stacks {
         &self.places
     }
 
-    pub fn images(&self) -> &[Rc<Image>] {
+    pub fn images(&self) -> &[Arc<Image>] {
         &self.images
     }
 

@@ -1,0 +1,191 @@
+//! The recorder as a process: commands as JSON lines on standard input, an answer to each on standard output.
+//!
+//! It ends when its input ends, so it never outlives the process that started it; with it go program, maps and events.
+
+use std::io::{self, BufRead, Write};
+use std::path::PathBuf;
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::capture;
+use crate::error::{Error, Result};
+use crate::recorder::Recorder;
+
+/// How often samples are taken out of the ring. Its 32 MB hold some seconds of them.
+const POLL: Duration = Duration::from_millis(20);
+/// Lower priority than the server's and the load's.
+const NICENESS: i32 = 10;
+
+#[derive(Deserialize)]
+#[serde(tag = "do", rename_all = "snake_case", deny_unknown_fields)]
+enum Command {
+    /// Whether this process may sample at all.
+    Probe {},
+    Attach {
+        pids: Vec<u32>,
+        hertz: u64,
+        folder: PathBuf,
+        #[serde(default)]
+        cpus: Vec<usize>,
+    },
+    On {},
+    Off {},
+    /// Write what was sampled.
+    Finish {},
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Answer {
+    Done { ok: bool, interpreters: Vec<Found> },
+    Failed { error: String, hint: String },
+}
+
+/// An interpreter that was found.
+#[derive(Serialize)]
+struct Found {
+    pid: u32,
+    version: String,
+    path: String,
+}
+
+/// A recording in progress.
+struct Session {
+    recorder: Recorder,
+    folder: PathBuf,
+    sampling: bool,
+    cpu_s: f64,
+    cpu_from_s: f64,
+}
+
+/// Serve commands until the input ends or `finish` is done.
+pub fn serve() -> io::Result<()> {
+    let commands = read_commands();
+    let mut session: Option<Session> = None;
+    let mut out = io::stdout().lock();
+    loop {
+        let wait = if session.as_ref().is_some_and(|session| session.sampling) { POLL } else { Duration::from_secs(3600) };
+        let line = match commands.recv_timeout(wait) {
+            Ok(line) => line,
+            Err(RecvTimeoutError::Timeout) => {
+                if let Some(session) = session.as_mut() {
+                    session.recorder.drain();
+                }
+                continue;
+            }
+            Err(RecvTimeoutError::Disconnected) => return Ok(()),
+        };
+        let (answer, last) = match obey(&line, &mut session) {
+            Ok(last) => (done(session.as_ref()), last),
+            Err(error) => (Answer::Failed { error: error.to_string(), hint: error.hint().to_owned() }, false),
+        };
+        serde_json::to_writer(&mut out, &answer)?;
+        out.write_all(b"\n")?;
+        out.flush()?;
+        if last {
+            return Ok(());
+        }
+    }
+}
+
+fn read_commands() -> Receiver<String> {
+    let (sender, receiver) = mpsc::channel();
+    std::thread::spawn(move || {
+        for line in io::stdin().lock().lines() {
+            let Ok(line) = line else { break };
+            if sender.send(line).is_err() {
+                break;
+            }
+        }
+    });
+    receiver
+}
+
+/// Carry out a command. True after the last one.
+fn obey(line: &str, session: &mut Option<Session>) -> Result<bool> {
+    let command: Command =
+        serde_json::from_str(line).map_err(|error| Error::Target(format!("not a command: {error}")))?;
+    match command {
+        Command::Probe {} => {
+            let own = std::process::id();
+            Recorder::attach(&[own], 99)?;
+        }
+        Command::Attach { pids, hertz, folder, cpus } => {
+            yield_to_others(&cpus);
+            let recorder = Recorder::attach(&pids, hertz)?;
+            *session = Some(Session { recorder, folder, sampling: false, cpu_s: 0.0, cpu_from_s: 0.0 });
+        }
+        Command::On {} => attached(session)?.on()?,
+        Command::Off {} => attached(session)?.off()?,
+        Command::Finish {} => {
+            let session = attached(session)?;
+            if session.sampling {
+                session.off()?;
+            }
+            capture::write(&session.recorder, &session.folder, session.cpu_s)?;
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+fn attached(session: &mut Option<Session>) -> Result<&mut Session> {
+    session.as_mut().ok_or_else(|| Error::Target("nothing is attached".to_owned()))
+}
+
+impl Session {
+    fn on(&mut self) -> Result<()> {
+        self.cpu_from_s = cpu_seconds();
+        self.recorder.on()?;
+        self.sampling = true;
+        Ok(())
+    }
+
+    fn off(&mut self) -> Result<()> {
+        self.sampling = false;
+        self.recorder.off()?;
+        self.cpu_s += cpu_seconds() - self.cpu_from_s;
+        Ok(())
+    }
+}
+
+fn done(session: Option<&Session>) -> Answer {
+    let mut interpreters: Vec<Found> = session
+        .iter()
+        .flat_map(|session| session.recorder.interpreters())
+        .map(|(pid, found)| {
+            let (major, minor, micro) = found.version;
+            Found { pid, version: format!("{major}.{minor}.{micro}"), path: found.path.clone() }
+        })
+        .collect();
+    interpreters.sort_by_key(|found| found.pid);
+    Answer::Done { ok: true, interpreters }
+}
+
+/// Run at low priority, on these CPUs only where some are named. Failing at either only costs accuracy.
+fn yield_to_others(cpus: &[usize]) {
+    // SAFETY: plain system calls on this process; the set is fully initialised before it is passed.
+    unsafe {
+        libc::setpriority(libc::PRIO_PROCESS, 0, NICENESS);
+        if !cpus.is_empty() {
+            let mut set: libc::cpu_set_t = std::mem::zeroed();
+            for cpu in cpus.iter().filter(|cpu| **cpu < libc::CPU_SETSIZE as usize) {
+                libc::CPU_SET(*cpu, &mut set);
+            }
+            libc::sched_setaffinity(0, size_of::<libc::cpu_set_t>(), &raw const set);
+        }
+    }
+}
+
+fn cpu_seconds() -> f64 {
+    // SAFETY: the kernel fills the whole structure.
+    let usage = unsafe {
+        let mut usage: libc::rusage = std::mem::zeroed();
+        libc::getrusage(libc::RUSAGE_SELF, &raw mut usage);
+        usage
+    };
+    let seconds = |time: libc::timeval| time.tv_sec as f64 + time.tv_usec as f64 / 1e6;
+    seconds(usage.ru_utime) + seconds(usage.ru_stime)
+}
