@@ -23,7 +23,7 @@ from profiler.model.frame import Frame, Language
 from profiler.model.profile import Int64
 from profiler.views.picture import Picture, sum_by
 from profiler.views.threads import thread_index, thread_rows
-from profiler.views.title import notes, title, weight_note
+from profiler.views.title import clock_unit, notes, title
 
 SCHEMA = "https://www.speedscope.app/file-format-schema.json"
 
@@ -81,10 +81,10 @@ def _all_threads(picture: Picture) -> dict[str, Any]:
         for stack, weight in zip(picture.stacks, picture.stack_weights().tolist(), strict=True)
     ]
     kept = cut_to_budget(rows, ALL_THREADS_BYTES, rare=len(picture.frames))
-    name = f"all threads · {title(picture)} · {weight_note(picture)}"
-    if picture.capture.distorted:
-        name += f" · distorted: {picture.capture.distorted}"
-    return _sampled(name, kept)
+    # Short enough for speedscope's title bar; the whole of it is in the name of the file.
+    time = f"{picture.basis.value(picture.total_ns):,.4g} {clock_unit(picture)}"
+    distorted = f" · distorted: {picture.capture.distorted}" if picture.capture.distorted else ""
+    return _sampled(f"all threads · {title(picture)} · {time}{distorted}", kept)
 
 
 def _each_thread(picture: Picture) -> list[dict[str, Any]]:

@@ -51,8 +51,9 @@ def test_all_threads_come_first_then_each_thread_then_a_slice_in_time() -> None:
 
 def test_the_name_says_target_endpoint_sampler_unit_and_distortion() -> None:
     name = exported()["profiles"][0]["name"]
-    for part in ("django-bolt testapp", "GET /hello", "perf 499 Hz", "16.00 µs of CPU per request", "slower calls"):
+    for part in ("django-bolt testapp", "GET /hello", "perf 499 Hz", "16 µs/request", "distorted: slower calls"):
         assert part in name
+    assert "16.00 µs of CPU per request over 1,500 requests" in exported()["name"]
     assert "sampled CPU is 88.9% of measured CPU" in exported()["name"]
 
 
