@@ -1,30 +1,25 @@
-"""Every optimization as a pair: checked for equal results in any run, measured under `--paired`."""
+"""Every optimization as a pair: checked for equal results in any run, measured under `--paired`.
+
+Under `--paired` the first input of each optimization is measured, one row per optimization; with `--every-input` all.
+"""
 
 from __future__ import annotations
 
 import pytest
 
 from hotpaths.catalogue import find
-from microbench.cases import COSTS, MIXES, NATIVE_PAIRS, ROWS, native, values
+from microbench.cases import COSTS, MIXES, NATIVE_PAIRS, native, values
 from microbench.paired.fixture import Paired
 
 
-def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """One row per optimization where pairs are measured, unless every input is asked for; all of them where checked."""
-    few = metafunc.config.getoption("paired") and not metafunc.config.getoption("every_input")
-    cases = {
-        "test_pair": ROWS if few else (*COSTS, *MIXES),
-        "test_native_pair": () if few else NATIVE_PAIRS,
-    }[metafunc.function.__name__]
-    metafunc.parametrize(("optimization", "case"), cases)
-
-
+@pytest.mark.parametrize(("optimization", "case"), (*COSTS, *MIXES))
 def test_pair(paired: Paired, optimization: str, case: str) -> None:
     found = find(optimization)
     inputs = [(value,) for value in values(optimization, case)]
     paired.compare(found.before, found.after, inputs=inputs, equal=found.equal)
 
 
+@pytest.mark.parametrize(("optimization", "case"), NATIVE_PAIRS)
 def test_native_pair(paired: Paired, optimization: str, case: str) -> None:
     """Both sides in Rust, timed in Rust."""
     _, timers = native(optimization)

@@ -83,9 +83,12 @@ class Paired:
         if self._measuring is None:
             return None
         command, options = self._measuring()
-        comparison = compare(
-            self._nodeid, command, null=pair.null_kind, options=options, folder=self._folder, watch=self._watch
-        )
+        try:
+            comparison = compare(
+                self._nodeid, command, null=pair.null_kind, options=options, folder=self._folder, watch=self._watch
+            )
+        except ProfilerError as error:
+            pytest.fail(f"{error.message}\n{error.hint}", pytrace=False)
         self._keep(comparison)
         if options.fail_slower and comparison.is_slower:
             low, high = comparison.hot.saved.low, comparison.hot.saved.high
@@ -137,7 +140,7 @@ def _answer(errand: Errand, pair: Pair) -> None:
     try:
         measured = measure(pair, errand.orders)
     except ProfilerError as error:
-        pytest.fail(f"{error.message} ({error.hint})")
+        pytest.fail(f"{error.message} ({error.hint})", pytrace=False)
     answer = Path(errand.answer)
     draft = answer.with_suffix(".draft")
     draft.write_bytes(msgspec.json.encode(measured))

@@ -32,7 +32,7 @@ class PairedOptions:
     processes: int = 12
     """At least so many fresh processes, however precise fewer would seem."""
     max_processes: int = 60
-    max_seconds: float = 50.0
+    max_seconds: float = 45.0
     """Per pair; no process is started after it, unless the least number is not reached yet."""
     seconds: float = 0.3
     """Of measuring in each process, per condition."""

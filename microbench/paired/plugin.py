@@ -1,19 +1,23 @@
-"""The pytest side: options, the fixture, which tests run, the summary, and the command of a fresh process."""
+"""The pytest side: options, the fixture, which tests run, the summary, and the command of a fresh process.
+
+Every run of pytest in an environment that has this project imports this module, whether it measures or not: what only
+measuring needs is imported where it is needed.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import msgspec
 import pytest
 
-from microbench.paired.archive import add_to_pytest_benchmark, write_json
-from microbench.paired.comparison import Comparison
-from microbench.paired.fixture import Paired
 from microbench.paired.options import MARKER, PairedOptions, add_options
-from microbench.paired.processes import Errand, python
-from microbench.paired.table import progress_line, render
+
+if TYPE_CHECKING:
+    from microbench.paired.comparison import Comparison
+    from microbench.paired.fixture import Paired
+    from microbench.paired.processes import Errand
 
 FIXTURE = "paired"
 _SESSION = pytest.StashKey["PairedSession"]()
@@ -42,10 +46,12 @@ class PairedSession:
         self.measures = bool(config.getoption("paired"))
         self.comparisons: list[Comparison] = []
         child = config.getoption("paired_child")
-        self.errand = msgspec.json.decode(Path(child).read_bytes(), type=Errand) if child else None
+        self.errand = _read_errand(Path(child)) if child else None
 
     def command(self, item: pytest.Item) -> list[str]:
         """Run this test alone, in a fresh interpreter, with the options this run was given."""
+        from microbench.paired.processes import python
+
         given = self.config.invocation_params.args
         positional = set(self.config.args)
         kept = [str(entry) for entry in given if str(entry) not in positional]
@@ -92,6 +98,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 @pytest.fixture
 def paired(request: pytest.FixtureRequest) -> Iterator[Paired]:
     """Compare two pieces of code: `paired.compare(before, after, args=(...))`."""
+    from microbench.paired.archive import add_to_pytest_benchmark
+    from microbench.paired.fixture import Paired
+
     session = request.config.stash[_SESSION]
     item: pytest.Item = request.node
 
@@ -112,11 +121,21 @@ def paired(request: pytest.FixtureRequest) -> Iterator[Paired]:
     )
 
 
-def _progress(config: pytest.Config):  # type: ignore[no-untyped-def]
+def _read_errand(path: Path) -> Errand:
+    import msgspec
+
+    from microbench.paired.processes import Errand
+
+    return msgspec.json.decode(path.read_bytes(), type=Errand)
+
+
+def _progress(config: pytest.Config) -> Callable[[Comparison], None]:
     """A line that is rewritten after every process, where the output is a terminal."""
     reporter = config.pluginmanager.getplugin("terminalreporter")
     if reporter is None or not reporter.isatty or config.getoption("verbose") < 0:
         return lambda comparison: None
+    from microbench.paired.table import progress_line
+
     return lambda comparison: reporter.rewrite(progress_line(comparison), erase=True)
 
 
@@ -136,6 +155,9 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     session = config.stash[_SESSION]
     if not session.comparisons:
         return
+    from microbench.paired.archive import write_json
+    from microbench.paired.table import render
+
     terminalreporter.ensure_newline()
     terminalreporter.section("paired: before and after in ns per call, net of the empty loop", sep="-")
     for line in render(session.comparisons, colour=terminalreporter.hasmarkup):

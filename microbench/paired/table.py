@@ -83,7 +83,9 @@ def _cells(estimate: PairedEstimate) -> tuple[str, ...]:
         nanoseconds(estimate.after.value, estimate.after.half_width),
         interval(estimate.saved),
         interval(estimate.ratio) if estimate.ratio else "–",
-        f"{nanoseconds(estimate.twin.value, estimate.twin.half_width)} ±{estimate.twin.half_width:.2g}",
+        " ±".join(
+            nanoseconds(part, estimate.twin.half_width) for part in (estimate.twin.value, estimate.twin.half_width)
+        ),
         str(estimate.saved.n),
     )
 
