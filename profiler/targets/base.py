@@ -52,6 +52,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """What the interpreter must be able to import; empty for a command, which needs no interpreter."""
     listeners: int = 0
     """How many processes will listen on the port; 0 where that is not known."""
+    worker_threads: str = ""
+    """How the names of the threads that are workers begin, where they can be told; `spec.workers` in each process."""
     hides_access_log: bool = False
     """True where requests may be logged without a line turning up anywhere."""
     grace_s: float = 5.0

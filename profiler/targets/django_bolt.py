@@ -33,6 +33,7 @@ class DjangoBolt:
         return Plan(
             argv=(app.reference, "runbolt", "--host", LOOPBACK, "--port", str(port), *sizes),
             module="django_bolt",
+            worker_threads="actix-rt",
             listeners=spec.processes,  # each process has a socket of its own
             # Forked processes queue their records for a thread that the fork did not copy: made, and never written.
             hides_access_log=spec.processes > 1,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -89,7 +90,8 @@ def interpreter_of(program: str) -> Interpreter | None:
     """The interpreter behind a command's program: itself, or the one named in a script's first line."""
     path = python_of(program)
     if not path and (script := shutil.which(program)):
-        with Path(script).open("rb") as file:
+        first = b""
+        with contextlib.suppress(OSError), Path(script).open("rb") as file:
             first = file.readline(300)
         named = first[2:].decode(errors="replace").split() if first.startswith(b"#!") else []
         path = python_of(named[-1]) if named else ""

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from profiler.errors import TargetError, UsageError
 from profiler.model.launch import Launch
 from profiler.model.load import Endpoint
-from profiler.model.run import TargetInfo
+from profiler.model.run import ProcessInfo, TargetInfo
 from profiler.targets.base import Plan, TargetSpec
 from profiler.targets.command import Command, served_url
 from profiler.targets.cpu_group import CpuGroup
@@ -89,6 +89,7 @@ class LaunchedTarget:
 
     def info(self) -> TargetInfo:
         pids = self.pids()
+        processes = tuple(process for pid in pids if (process := describe(pid)) is not None)
         return TargetInfo(
             kind=self._choice.kind.name,
             name=self._name(),
@@ -96,12 +97,24 @@ class LaunchedTarget:
             url=self.url or "",
             python=self._inspection.python,
             packages=self._inspection.packages,
-            processes=tuple(process for pid in pids if (process := describe(pid)) is not None),
+            processes=processes,
             cpus=self._spec.cpus,
             access_log=self._access_log(pids),
             bundled=self._choice.bundled,
-            notes=tuple(self._notes),
+            notes=(*self._notes, *self._unlike_asked(processes)),
         )
+
+    def _unlike_asked(self, processes: Sequence[ProcessInfo]) -> tuple[str, ...]:
+        """Where other workers run than were asked for: options are no proof, threads are."""
+        prefix = self._plan.worker_threads
+        if not prefix or not processes:
+            return ()
+        workers = [sum(n for name, n in process.threads.items() if name.startswith(prefix)) for process in processes]
+        running = [count for count in workers if count]
+        if running == [self._spec.workers] * self._spec.processes:
+            return ()
+        asked = f"{self._spec.processes} processes with {self._spec.workers} workers each"
+        return (f"asked for {asked}, running: {' + '.join(map(str, running)) or 'no'} workers",)
 
     def _access_log(self, pids: Iterable[int]) -> str:
         if not self._asked:
@@ -171,10 +184,15 @@ class LaunchedTarget:
 
     def _check(self) -> None:
         """Raises where waiting for an answer is pointless."""
-        if says_in_use(tail(self._log)):
+        if says_in_use(tail(self._log)) and self._is_elsewhere():
             raise _PortTaken
         if (ended := self.ended()) is not None:
             raise self._failure(f"{self._name()} stopped before it answered: {ended}")
+
+    def _is_elsewhere(self) -> bool:
+        """True where the port is held, and not by this target: the complaint in its log is about this port."""
+        port = urlsplit(self.url or "").port or 0
+        return is_taken(port) and not listeners(port, self.pids())
 
     def _failure(self, message: str) -> TargetError:
         return TargetError(

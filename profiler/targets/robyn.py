@@ -33,6 +33,7 @@ class Robyn:
             argv=(app.reference, "--processes", str(spec.processes), "--workers", str(spec.workers)),
             env={"ROBYN_HOST": LOOPBACK, "ROBYN_PORT": str(port)},
             module="robyn",
+            worker_threads="actix-rt",
             # A single process shuts its server down and then stays in its event loop for ever.
             grace_s=1.0,
         )

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
 import pytest
-from target_helpers import all_gone, started
+from target_helpers import all_gone, eventually, started
 
 from hotpaths import contract
 from profiler.errors import TargetError
+from profiler.model.launch import Launch
 from profiler.model.load import Endpoint
 from profiler.targets import CpuMeter, RunningTarget, TargetSpec, start_target
 from profiler.targets.ports import listeners
@@ -91,6 +93,33 @@ def test_a_wrong_path_is_named_with_what_came(server: RunningTarget) -> None:
 def test_a_wrong_body_is_named_with_what_came(server: RunningTarget) -> None:
     with pytest.raises(TargetError, match=r"answered without the expected 'goodbye'; the body begins '.*Hello"):
         server.wait_ready(Endpoint(path="/hello", expect_body="goodbye"), 30)
+
+
+def test_a_worker_that_is_replaced_is_noticed(tmp_path: Path) -> None:
+    with started(TargetSpec(folder=tmp_path, kind="gunicorn", processes=2), tmp_path) as target:
+        target.wait_ready(HELLO, 30)
+        meter = CpuMeter(target.pids, target.cpu_group())
+        before = meter.read()
+        master, victim, other = target.pids()
+        os.kill(victim, signal.SIGKILL)
+        eventually(lambda: len(target.pids()) == 3 and victim not in target.pids(), what="a new worker")
+        (born,) = set(target.pids()) - {master, other}
+        assert meter.read() > before
+        assert set(meter.changes()) == {f"worker {victim} exited", f"worker {born} started"}
+
+
+def test_the_workers_that_run_are_compared_with_those_asked_for(tmp_path: Path) -> None:
+    asked = TargetSpec(folder=tmp_path, kind="django-bolt", processes=2, workers=3)
+    with started(asked, tmp_path) as target:
+        target.wait_ready(HELLO, 30)
+        assert len(target.info().notes) == 1, "that it is the bundled one, and nothing else"
+
+    def one_worker(launch: Launch) -> Launch:
+        return msgspec.structs.replace(launch, argv=(*launch.argv, "--workers", "1"))
+
+    with started(asked, tmp_path, one_worker) as target:
+        target.wait_ready(HELLO, 30)
+        assert target.info().notes[1] == "asked for 2 processes with 3 workers each, running: 1 + 1 workers"
 
 
 @pytest.mark.parametrize("kind", SERVERS)
