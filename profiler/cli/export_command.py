@@ -11,11 +11,11 @@ from pathlib import Path
 import msgspec
 
 from profiler.cli.console import print_json, status_console
-from profiler.cli.show_command import add_choice, read_choice
+from profiler.cli.show_command import add_choice, open_picture, read_choice
 from profiler.errors import UsageError
 from profiler.export import FORMATS, find_exporter
 from profiler.runs import open_run
-from profiler.views.picture import Choice, make_picture
+from profiler.views.picture import Choice
 
 
 class ExportOptions(msgspec.Struct, frozen=True, kw_only=True):
@@ -49,8 +49,7 @@ def run(namespace: argparse.Namespace) -> int:
     )
     _refuse_mixed_output(options)
     opened = open_run(options.reference)
-    profile = opened.profile(options.sampler)
-    picture = make_picture(profile, opened.metadata, options.sampler or opened.samplers[0], options.choice)
+    picture = open_picture(opened, options.sampler, options.choice)
     data = exporter.encode(picture)
     if options.output is None:
         sys.stdout.buffer.write(data)

@@ -10,12 +10,12 @@ from collections.abc import Iterator
 import msgspec
 
 from profiler.cli.console import print_json, status_console
-from profiler.cli.show_command import add_choice, read_choice
+from profiler.cli.show_command import add_choice, open_picture, read_choice
 from profiler.export.speedscope import SpeedscopeExporter
 from profiler.runs import Run, open_run
 from profiler.viewer import Viewer, load_assets
 from profiler.viewer.browser import open_browser
-from profiler.views.picture import Choice, make_picture
+from profiler.views.picture import Choice
 
 VIEWS = ("left-heavy", "time-ordered", "sandwich")
 
@@ -61,8 +61,7 @@ def serve_run(opened: Run, options: OpenOptions | None = None) -> None:
     """
     options = options or OpenOptions()
     assets = load_assets()
-    profile = opened.profile(options.sampler)
-    picture = make_picture(profile, opened.metadata, options.sampler or opened.samplers[0], options.choice)
+    picture = open_picture(opened, options.sampler, options.choice)
     with _sigterm_interrupts(), Viewer(SpeedscopeExporter().encode(picture), assets, view=options.view) as viewer:
         if options.as_json:
             print_json({"schema": "profiler.open/1", "url": viewer.url, "run": str(opened.path)})

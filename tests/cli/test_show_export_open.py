@@ -21,7 +21,9 @@ from synthetic import MS, make_metadata, make_profile
 
 from profiler.export import FORMATS
 from profiler.model.estimate import Estimate
-from profiler.model.run import RunMetadata, RunState
+from profiler.model.profile import Profile, Samples
+from profiler.model.run import Capture, RunMetadata, RunState
+from profiler.model.scalene import ScaleneLine, ScaleneSummary
 from profiler.runs import RunWriter
 
 PLAIN = {
@@ -259,3 +261,21 @@ def test_help_lists_what_can_be_chosen() -> None:
         text = output(command, "--help")
         assert "--sampler NAME" in text
         assert "--thread NAME|TID" in text
+
+
+def test_scalenes_lines_are_shown_and_its_doubtful_result_is_marked(tmp_path: Path) -> None:
+    metadata = make_metadata()
+    scalene = Capture(sampler="scalene", hz=100.0, samples=0)
+    writer = RunWriter.create(tmp_path / "lines", metadata.id)
+    writer.write_profile("scalene", Profile(frames=(), stacks=(), samples=Samples.empty()))
+    summary = ScaleneSummary(
+        lines=(ScaleneLine(file="/srv/manage.py", line=9, source="  main()\n", python=0.9, native=0.05, system=0.01),),
+        elapsed_s=3.0, peak_mb=120.0, memory=True, suspect="96% is charged to manage.py:9",
+    )  # fmt: skip
+    (writer.attachments / "scalene.json").write_bytes(msgspec.json.encode(summary))
+    run = writer.seal(msgspec.structs.replace(metadata, captures=(scalene,))).path
+    text = output("show", run)
+    assert "90.0%    5.0%    1.0%" in text
+    assert "manage.py:9  main()" in text
+    assert "not to be trusted: 96% is charged to manage.py:9" in text
+    assert json.loads(output("show", run, "--json"))["scalene"]["peak_mb"] == 120
