@@ -67,8 +67,11 @@ pub fn serve(
         .iter()
         .map(|_| build(py, &settings, &views, &refusals, &runner).map(Arc::new))
         .collect::<PyResult<Vec<_>>>()?;
-    ready.call1(py, (address.port(),))?;
-    py.detach(|| run(&settings, &workers, listeners))?;
+    py.detach(|| {
+        run(&settings, &workers, listeners, |py| {
+            ready.call1(py, (address.port(),)).map(drop)
+        })
+    })?;
     let mut counted = counters::read();
     counted.insert(
         "logged_by_rust",
@@ -137,6 +140,7 @@ fn run(
     settings: &Settings,
     workers: &[Arc<Worker>],
     listeners: Vec<std::net::TcpListener>,
+    ready: impl FnOnce(Python<'_>) -> PyResult<()>,
 ) -> PyResult<()> {
     let (stop, stopped) = watch::channel(0_u32);
     let drain = Duration::from_secs_f64(settings.drain_seconds);
@@ -171,6 +175,11 @@ fn run(
             threads.into_iter().map(thread::JoinHandle::join).collect()
         });
         tokio::pin!(finished);
+        // Not before a signal that comes at once would be heard.
+        let announced = Python::attach(ready);
+        if announced.is_err() {
+            stop.send_modify(|times| *times += 1);
+        }
         loop {
             tokio::select! {
                 _ = terminate.recv() => stop.send_modify(|times| *times += 1),
@@ -181,7 +190,7 @@ fn run(
                     for worker in ended {
                         worker.map_err(|_| PyOSError::new_err("a worker has panicked"))??;
                     }
-                    return Ok(());
+                    return announced;
                 }
             }
         }
