@@ -17,7 +17,6 @@ const IOC_SET_BPF: u64 = 0x4004_2408;
 const BIT_DISABLED: u64 = 1;
 const BIT_EXCLUDE_HYPERVISOR: u64 = 1 << 6;
 const BIT_EXCLUDE_IDLE: u64 = 1 << 7;
-const BIT_FREQUENCY: u64 = 1 << 10;
 
 /// The first 64 bytes of the kernel's `perf_event_attr`, its first published size.
 #[repr(C)]
@@ -26,7 +25,7 @@ struct Attributes {
     kind: u32,
     size: u32,
     config: u64,
-    frequency: u64,
+    period: u64,
     sample_type: u64,
     read_format: u64,
     bits: u64,
@@ -41,9 +40,9 @@ pub struct Clock {
 }
 
 impl Clock {
-    /// Open the events. They take no samples until `enable`.
-    pub fn open(program: BorrowedFd<'_>, hertz: u64) -> Result<Self> {
-        let events = online_cpus()?.into_iter().map(|cpu| open_event(program, hertz, cpu)).collect::<Result<_>>()?;
+    /// Open the events, one sample each `period_ns` of every CPU. They take none until `enable`.
+    pub fn open(program: BorrowedFd<'_>, period_ns: u64) -> Result<Self> {
+        let events = online_cpus()?.into_iter().map(|cpu| open_event(program, period_ns, cpu)).collect::<Result<_>>()?;
         Ok(Self { events })
     }
 
@@ -68,13 +67,13 @@ impl Clock {
     }
 }
 
-fn open_event(program: BorrowedFd<'_>, hertz: u64, cpu: i32) -> Result<OwnedFd> {
+fn open_event(program: BorrowedFd<'_>, period_ns: u64, cpu: i32) -> Result<OwnedFd> {
     let attributes = Attributes {
         kind: TYPE_SOFTWARE,
         size: u32::try_from(size_of::<Attributes>()).unwrap_or(64),
         config: COUNT_CPU_CLOCK,
-        frequency: hertz,
-        bits: BIT_DISABLED | BIT_EXCLUDE_HYPERVISOR | BIT_EXCLUDE_IDLE | BIT_FREQUENCY,
+        period: period_ns,
+        bits: BIT_DISABLED | BIT_EXCLUDE_HYPERVISOR | BIT_EXCLUDE_IDLE,
         ..Attributes::default()
     };
     // SAFETY: `attributes` outlives the call and its size field tells its size.

@@ -87,7 +87,9 @@ pub fn find_interpreter(pid: u32) -> Result<Option<Interpreter>> {
 /// The first mapped file that defines the runtime: a shared libpython, else the executable.
 fn find_image(pid: u32, mappings: &[Mapping]) -> Option<Image> {
     let mut seen = Vec::new();
-    let mut named: Vec<&Mapping> = mappings.iter().filter(|mapping| mapping.path.starts_with('/')).collect();
+    // Only what is executable is loaded: a process may also have mapped a library as data.
+    let mut named: Vec<&Mapping> =
+        mappings.iter().filter(|mapping| mapping.executable && mapping.path.starts_with('/')).collect();
     named.sort_by_key(|mapping| !mapping.path.contains("libpython"));
     let executable = fs::read_link(format!("/proc/{pid}/exe")).ok();
     for mapping in named {

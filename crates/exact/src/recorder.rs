@@ -48,9 +48,9 @@ pub struct Recorder {
 
 impl Recorder {
     /// Prepare to sample these processes; nothing is sampled yet.
-    pub fn attach(pids: &[u32], hertz: u64) -> Result<Self> {
+    pub fn attach(pids: &[u32], period_ns: u64) -> Result<Self> {
         let program = Program::load()?;
-        let clock = Clock::open(program.descriptor()?, hertz)?;
+        let clock = Clock::open(program.descriptor()?, period_ns)?;
         let mut recorder = Self {
             program,
             clock,

@@ -25,7 +25,7 @@ enum Command {
     Probe {},
     Attach {
         pids: Vec<u32>,
-        hertz: u64,
+        period_ns: u64,
         folder: PathBuf,
         #[serde(default)]
         cpus: Vec<usize>,
@@ -110,11 +110,11 @@ fn obey(line: &str, session: &mut Option<Session>) -> Result<bool> {
     match command {
         Command::Probe {} => {
             let own = std::process::id();
-            Recorder::attach(&[own], 99)?;
+            Recorder::attach(&[own], 10_000_000)?;
         }
-        Command::Attach { pids, hertz, folder, cpus } => {
+        Command::Attach { pids, period_ns, folder, cpus } => {
             yield_to_others(&cpus);
-            let recorder = Recorder::attach(&pids, hertz)?;
+            let recorder = Recorder::attach(&pids, period_ns)?;
             *session = Some(Session { recorder, folder, sampling: false, cpu_s: 0.0, cpu_from_s: 0.0 });
         }
         Command::On {} => attached(session)?.on()?,
