@@ -12,12 +12,11 @@ import msgspec
 import numpy as np
 
 from profiler import __version__
-from profiler.export.pprof import epoch_ns
 from profiler.model.frame import Frame, Language
 from profiler.model.profile import Int64
 from profiler.views.picture import Picture
-from profiler.views.threads import thread_index, thread_rows
-from profiler.views.title import notes, title
+from profiler.views.threads import ThreadRow, thread_index, thread_rows
+from profiler.views.title import notes, recorded_at_ns, title
 from profiler.views.tree import ROOT, build_tree
 
 PROCESSED_VERSION = 70
@@ -63,7 +62,7 @@ def _meta(picture: Picture) -> dict[str, Any]:
     ]
     return {
         "interval": 1000 / capture.hz if capture.hz else 1,
-        "startTime": epoch_ns(picture.metadata.created) / 1e6,
+        "startTime": recorded_at_ns(picture) / 1e6,
         "processType": 0,
         "product": title(picture),
         "stackwalk": 1,
@@ -146,42 +145,50 @@ def _frame_table(picture: Picture, functions: dict[tuple[str, str, str], int]) -
 
 
 def _threads(picture: Picture, node: Int64, strings: dict[str, int]) -> list[dict[str, Any]]:
+    """One per (pid, tid), heaviest first; the first one carries the marks."""
     if not len(picture.samples):
         return []
     pairs, place = thread_index(picture)
     number = {pair: index for index, pair in enumerate(pairs)}
     zero = int(np.min(picture.samples.time_ns))
-    end_ms = (int(np.max(picture.samples.time_ns)) - zero) / 1e6
-    threads = []
-    for position, row in enumerate(thread_rows(picture)):
+    threads: list[dict[str, Any]] = []
+    for row in thread_rows(picture):
         rows = np.flatnonzero(place == number[row.pid, row.tid])
         rows = rows[np.argsort(picture.samples.time_ns[rows], kind="stable")]
-        times = (picture.samples.time_ns[rows] - zero) / 1e6
-        threads.append(
-            {
-                "name": row.name or f"thread {row.tid}",
-                "processName": f"{picture.metadata.target.kind} {row.pid}",
-                "processType": "default",
-                "processStartupTime": 0,
-                "processShutdownTime": None,
-                "registerTime": 0,
-                "unregisterTime": end_ms,
-                "pausedRanges": [],
-                "isMainThread": row.tid == row.pid,
-                "pid": str(row.pid),
-                "tid": row.tid,
-                "samples": {
-                    "stack": [int(index) if index >= 0 else None for index in node[picture.samples.stack[rows]]],
-                    "timeDeltas": np.round(np.diff(times, prepend=0.0), 6).tolist(),
-                    "weight": (picture.samples.weight_ns[rows] / 1e6).tolist(),
-                    "weightType": "tracing-ms",
-                    "threadCPUDelta": picture.samples.weight_ns[rows].tolist(),
-                    "length": len(rows),
-                },
-                "markers": _marks(picture, zero, strings) if position == 0 else _marks(None, zero, strings),
-            }
-        )
+        samples = _sample_table(picture, node, rows, zero)
+        markers = _marks(None if threads else picture, zero, strings)
+        threads.append({**_thread(picture, row, zero), "samples": samples, "markers": markers})
     return threads
+
+
+def _thread(picture: Picture, row: ThreadRow, zero: int) -> dict[str, Any]:
+    return {
+        "name": row.name or f"thread {row.tid}",
+        "processName": f"{picture.metadata.target.kind} {row.pid}",
+        "processType": "default",
+        "processStartupTime": 0,
+        "processShutdownTime": None,
+        "registerTime": 0,
+        "unregisterTime": (int(np.max(picture.samples.time_ns)) - zero) / 1e6,
+        "pausedRanges": [],
+        "isMainThread": row.tid == row.pid,
+        "pid": str(row.pid),
+        "tid": row.tid,
+    }
+
+
+def _sample_table(picture: Picture, node: Int64, rows: Int64, zero: int) -> dict[str, Any]:
+    """Samples of one thread in the order of time. `threadCPUDelta` is what the CPU graph is drawn from."""
+    weights = picture.samples.weight_ns[rows]
+    times = (picture.samples.time_ns[rows] - zero) / 1e6
+    return {
+        "stack": [index if index >= 0 else None for index in node[picture.samples.stack[rows]].tolist()],
+        "timeDeltas": np.round(np.diff(times, prepend=0.0), 6).tolist(),
+        "weight": (weights / 1e6).tolist(),
+        "weightType": "tracing-ms",
+        "threadCPUDelta": weights.tolist(),
+        "length": len(rows),
+    }
 
 
 def _marks(picture: Picture | None, zero: int, strings: dict[str, int]) -> dict[str, Any]:

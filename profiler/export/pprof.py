@@ -6,7 +6,6 @@ Inlined functions are several lines of one location, as the format wants it. Sam
 
 from __future__ import annotations
 
-import datetime
 import gzip
 from typing import Any
 
@@ -17,7 +16,7 @@ from profiler.model.frame import Frame
 from profiler.model.profile import Int64
 from profiler.views.picture import Picture, sum_by
 from profiler.views.threads import thread_index
-from profiler.views.title import notes, title
+from profiler.views.title import notes, recorded_at_ns, title
 
 # With a label for the block, an hour's samples would hardly merge; then blocks are left out and a comment says so.
 MAX_ROWS = 200_000
@@ -77,7 +76,7 @@ class _Writer:
         profile.period_type.type = cpu
         profile.period_type.unit = self.string("nanoseconds")
         profile.period = round(1e9 / picture.capture.hz) if picture.capture.hz else 0
-        profile.time_nanos = epoch_ns(picture.metadata.created)
+        profile.time_nanos = recorded_at_ns(picture)
         own = [block for block in picture.metadata.blocks if block.sampler == picture.capture.sampler]
         profile.duration_nanos = sum(block.end_ns - block.start_ns for block in own)
         profile.comment.extend(self.string(text) for text in (title(picture), *notes(picture), *self._comments))
@@ -142,11 +141,3 @@ def _rows(picture: Picture, place: Int64) -> tuple[bool, list[tuple[tuple[int, i
     weights = sum_by(inverse, samples.weight_ns, len(distinct)).tolist()
     keys_as_tuples = [(int(thread), int(block), int(stack)) for thread, block, stack in distinct.tolist()]
     return blocked, list(zip(keys_as_tuples, counts, weights, strict=True))
-
-
-def epoch_ns(created: str) -> int:
-    """ISO 8601 → nanoseconds since 1970; 0 where it can't be read."""
-    try:
-        return round(datetime.datetime.fromisoformat(created).timestamp()) * 1_000_000_000
-    except ValueError:
-        return 0

@@ -18,7 +18,6 @@ from profiler.model.run import Capture, RunMetadata
 from profiler.views.basis import Basis, make_basis
 from profiler.views.fold import fold_stack
 
-
 LANGUAGES = (Language.PYTHON, Language.CPYTHON, Language.RUST, Language.C, Language.KERNEL, Language.UNKNOWN)
 """From the application inwards: the order in which views name them."""
 

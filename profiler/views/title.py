@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime
+
 from profiler.model.frame import Frame
 from profiler.views.basis import PER_REQUEST, PER_SECOND
 from profiler.views.picture import Picture
@@ -45,6 +47,14 @@ def weight_note(picture: Picture) -> str:
     if basis.unit == PER_SECOND:
         return f"{value:,.4f} s of {clock} per second over {sum(basis.denominators):,.1f} s"
     return f"{value:,.3f} s of {clock}"
+
+
+def recorded_at_ns(picture: Picture) -> int:
+    """When the run was recorded, in nanoseconds since 1970; 0 where the run's date can't be read."""
+    try:
+        return round(datetime.datetime.fromisoformat(picture.metadata.created).timestamp()) * 1_000_000_000
+    except ValueError:
+        return 0
 
 
 def clock_unit(picture: Picture) -> str:
