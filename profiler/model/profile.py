@@ -71,6 +71,8 @@ class RawFrame(msgspec.Struct, frozen=True, kw_only=True):
     address: int = 0
     """Native without a symbol: start of the function's range (from `.eh_frame`) in the file's own addresses, else
     the address itself; 0 where unknown."""
+    language: Language | None = None
+    """What the debug information says of this function, where there is any."""
 
 
 class ModuleTraits(msgspec.Struct, frozen=True, kw_only=True):

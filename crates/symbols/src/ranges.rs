@@ -1,0 +1,67 @@
+//! Function ranges from `.eh_frame`: what is left to tell functions apart in a stripped file.
+
+use std::ops::Range;
+
+use gimli::{BaseAddresses, CieOrFde, EhFrame, EhFrameHdr, EndianSlice, LittleEndian, UnwindSection};
+
+use crate::bytes::SharedBytes;
+use crate::image::Image;
+
+/// The files a server loads have well under a million functions; a damaged file must not fill memory.
+const MOST_RANGES: usize = 4_000_000;
+
+pub(crate) enum FunctionRanges {
+    /// The sorted table that the linker made.
+    Table { header: SharedBytes, frames: SharedBytes, bases: BaseAddresses },
+    /// Read once from the frames where there is no table.
+    List(Vec<Range<u64>>),
+}
+
+impl FunctionRanges {
+    pub(crate) fn read(image: &Image) -> Self {
+        let Some((frame_address, frames)) = image.section(".eh_frame") else { return Self::List(Vec::new()) };
+        let mut bases = BaseAddresses::default().set_eh_frame(frame_address);
+        if let Some((address, _)) = image.section(".text") {
+            bases = bases.set_text(address);
+        }
+        if let Some((address, header)) = image.section(".eh_frame_hdr") {
+            bases = bases.set_eh_frame_hdr(address);
+            if EhFrameHdr::new(&header, LittleEndian).parse(&bases, 8).is_ok_and(|parsed| parsed.table().is_some()) {
+                return Self::Table { header, frames, bases };
+            }
+        }
+        Self::List(walk(&frames, &bases))
+    }
+
+    pub(crate) fn find(&self, address: u64) -> Option<Range<u64>> {
+        match self {
+            Self::Table { header, frames, bases } => {
+                let parsed = EhFrameHdr::new(header, LittleEndian).parse(bases, 8).ok()?;
+                let section = EhFrame::new(frames, LittleEndian);
+                let entry =
+                    parsed.table()?.fde_for_address(&section, bases, address, EhFrame::cie_from_offset).ok()?;
+                Some(entry.initial_address()..entry.initial_address().saturating_add(entry.len()))
+            }
+            Self::List(ranges) => {
+                let after = ranges.partition_point(|range| range.start <= address);
+                ranges[..after].last().filter(|range| range.contains(&address)).cloned()
+            }
+        }
+    }
+}
+
+fn walk(frames: &[u8], bases: &BaseAddresses) -> Vec<Range<u64>> {
+    let section: EhFrame<EndianSlice<'_, LittleEndian>> = EhFrame::new(frames, LittleEndian);
+    let mut entries = section.entries(bases);
+    let mut ranges = Vec::new();
+    while let Ok(Some(entry)) = entries.next() {
+        let CieOrFde::Fde(partial) = entry else { continue };
+        let Ok(fde) = partial.parse(EhFrame::cie_from_offset) else { continue };
+        ranges.push(fde.initial_address()..fde.initial_address().saturating_add(fde.len()));
+        if ranges.len() == MOST_RANGES {
+            break;
+        }
+    }
+    ranges.sort_by_key(|range| range.start);
+    ranges
+}

@@ -1,0 +1,72 @@
+"""py-spy's raw format: one line for each distinct stack, frames separated by semicolons, root first, then a count.
+
+Python frames are `function (file:line)`, native frames `symbol (module)` or `symbol (file:line)`; with `--threads` and
+`--subprocesses` the first frames name process and thread.
+"""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+
+from profiler.errors import UsageError
+from profiler.model.profile import NO_BLOCK, RawCapture, RawFrame, Samples
+
+_FRAME = re.compile(r"^(?P<name>.*) \((?P<place>[^()]*?)(?::(?P<line>\d+))?\)$")
+_PROCESS = re.compile(r'^process (?P<pid>\d+):(?P<command>".*"|.*)$')
+_THREAD = re.compile(r"^thread (?:\((?P<hex>0x[0-9a-fA-F]+)\)|(?P<tid>\d+)|.*)")
+
+
+def parse_pyspy_raw(text: str) -> RawCapture:
+    """A capture with one sample for each line; its weight is the line's count.
+
+    Raises:
+        UsageError: a line without a count.
+    """
+    frames: dict[RawFrame, int] = {}
+    stacks: dict[tuple[int, ...], int] = {}
+    rows: list[tuple[int, int, int]] = []
+    for number, line in enumerate(text.splitlines(), 1):
+        if not line.strip():
+            continue
+        path, _, count = line.rpartition(" ")
+        if not path or not count.isdigit():
+            raise UsageError(f"line {number} is no py-spy raw stack: {line[:80]!r}")
+        pid, labels = _labels(path)
+        stack = tuple(frames.setdefault(parse_frame(label), len(frames)) for label in labels)
+        rows.append((pid, int(count), stacks.setdefault(stack, len(stacks))))
+    table = np.array(rows, dtype=np.int64).reshape(-1, 3)
+    zeros = np.zeros(len(rows), dtype=np.int64)
+    samples = Samples(
+        time_ns=zeros, pid=table[:, 0], tid=zeros, block=np.full(len(rows), NO_BLOCK, dtype=np.int64),
+        weight_ns=table[:, 1], stack=table[:, 2],
+    )  # fmt: skip
+    return RawCapture(frames=tuple(frames), stacks=tuple(stacks), samples=samples)
+
+
+def _labels(path: str) -> tuple[int, list[str]]:
+    """(pid or 0, frames): process and thread labels are no functions. Of nested processes the last one runs."""
+    pid = 0
+    labels = path.split(";")
+    while labels:
+        process = _PROCESS.match(labels[0])
+        if process is not None:
+            pid = int(process["pid"])
+        elif _THREAD.match(labels[0]) is None or _FRAME.match(labels[0]) is not None:
+            break
+        labels = labels[1:]
+    return pid, labels
+
+
+def parse_frame(label: str) -> RawFrame:
+    """One frame: Python where its place is a Python source, else native."""
+    found = _FRAME.match(label)
+    if found is None:
+        return RawFrame(kind="native", name=label)
+    name, place, line = found["name"], found["place"], int(found["line"] or 0)
+    if place.endswith((".py", ".pyx")) or place.startswith("<"):
+        return RawFrame(kind="python", name=name, module=place, file=place, line=line)
+    if line:
+        return RawFrame(kind="native", name=name, file=place, line=line)
+    return RawFrame(kind="native", name=name, module=place)
