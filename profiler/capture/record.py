@@ -83,7 +83,7 @@ def _run_segment(segments: Sequence[Segment], options: CaptureOptions, group: Se
         [sampler.name for sampler, _ in group if sampler.name != NO_SAMPLER],
         max(sampler.window_s for sampler, _ in group),
         options.duration_s,
-        base=options.loaded,
+        base=options.loaded and all(sampler.switchable for sampler, _ in group),
         seed=options.seed + first,
         first=first,
     )

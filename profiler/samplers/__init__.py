@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from profiler.errors import SamplerError, UsageError
 from profiler.samplers.base import Missing, Sampler, SamplerOptions, SamplerSession
+from profiler.samplers.exact import Exact
 from profiler.samplers.none import NoSampler
 from profiler.samplers.perf import Perf, PerfTrampoline
 from profiler.samplers.py_spy import PySpy
+from profiler.samplers.scalene import Scalene
 
 __all__ = [
     "LADDER", "SAMPLERS", "Missing", "Sampler", "SamplerOptions", "SamplerSession", "default_sampler", "find_sampler",
 ]  # fmt: skip
 
-SAMPLERS: tuple[Sampler, ...] = (Perf(), PerfTrampoline(), PySpy(), NoSampler())
+SAMPLERS: tuple[Sampler, ...] = (Exact(), Perf(), PerfTrampoline(), PySpy(), Scalene(), NoSampler())
 
-LADDER = ("perf-trampoline", "perf", "py-spy")
+LADDER = ("exact", "perf-trampoline", "perf", "py-spy")
 """What `record` takes where the user names no sampler: the first that can run, best picture first."""
 
 

@@ -51,6 +51,8 @@ class Sampler(Protocol):
     inside: bool
     """True where `wrap` changes the launch: the target then gets a start of its own for this sampler, so that no other
     sampler measures a changed target."""
+    switchable: bool
+    """False where it is on from the target's start to its end: windows without it then tell nothing of its cost."""
     distortion: str
     """Why its picture differs from production, as a sentence; empty where it does not."""
 

@@ -28,6 +28,7 @@ class NoSampler:
     default_hz = 0.0
     window_s = 1.0
     inside = False
+    switchable = True
     distortion = ""
 
     def probe(self, options: SamplerOptions) -> Missing | None:

@@ -25,9 +25,9 @@ import msgspec
 from profiler.errors import SamplerError
 from profiler.model.launch import Launch
 from profiler.model.profile import RawCapture
+from profiler.samplers import perf_data
 from profiler.samplers.base import Missing, SamplerOptions, SamplerSession
 from profiler.samplers.child import Child
-from profiler.samplers.perf_data import read_perf_data
 
 STACK_BYTES = 65_528
 ACK_TIMEOUT_S = 20.0
@@ -88,7 +88,7 @@ class PerfSession:
             os.close(self._acks)
         if not self._data.is_file() or not self._data.stat().st_size:
             raise self._perf.failure("left no data")
-        capture = read_perf_data(self._data)
+        capture = perf_data.read(self._data)
         self._data.unlink()
         warnings = list(capture.warnings)
         if "No space left" in self._perf.output():
@@ -103,6 +103,7 @@ class Perf:
     default_hz = 499.0
     window_s = 1.0
     inside = False
+    switchable = True
     distortion = ""
 
     def probe(self, options: SamplerOptions) -> Missing | None:
@@ -122,6 +123,7 @@ class PerfTrampoline:
     default_hz = 499.0
     window_s = 1.0
     inside = True
+    switchable = True
     distortion = "started with -X perf: calls between Python functions run differently from production"
 
     def probe(self, options: SamplerOptions) -> Missing | None:

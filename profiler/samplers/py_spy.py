@@ -124,6 +124,7 @@ class PySpy:
     default_hz = 100.0
     window_s = 2.5
     inside = False
+    switchable = True
     distortion = ""
 
     def probe(self, options: SamplerOptions) -> Missing | None:
