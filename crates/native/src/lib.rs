@@ -4,6 +4,7 @@
 //! Nothing else lives in this crate. A panic never crosses: PyO3 turns it into `PanicException`, and the pure crates
 //! return `Result` for everything that outside input can cause.
 
+mod exact;
 mod perfdata;
 mod symbols;
 
@@ -14,5 +15,6 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
     symbols::register(module)?;
     perfdata::register(module)?;
+    exact::register(module)?;
     Ok(())
 }
