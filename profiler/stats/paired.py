@@ -43,16 +43,13 @@ class ProcessCost(msgspec.Struct, frozen=True, kw_only=True):
     """The empty loop."""
     before: float
     """Before, net of the empty loop."""
+    after: float
+    """After, net of the empty loop."""
     saved: float
-    """before - after, within rounds."""
+    """before - after within rounds: closer than the difference of the two medians, and equal to it but for noise."""
     twin: float
     """twin - before, within rounds: the same code twice, so 0 but for the instrument's own error."""
     rounds: int
-
-    @property
-    def after(self) -> float:
-        """After, net of the empty loop; by this definition before - saved = after exactly."""
-        return self.before - self.saved
 
 
 class PairedEstimate(msgspec.Struct, frozen=True, kw_only=True):
@@ -99,6 +96,7 @@ def summarise_rounds(rounds: Sequence[Round]) -> ProcessCost:
     return ProcessCost(
         null=statistics.median(entry.null for entry in rounds),
         before=statistics.median(entry.before - entry.null for entry in rounds),
+        after=statistics.median(entry.after - entry.null for entry in rounds),
         saved=statistics.median(entry.before - entry.after for entry in rounds),
         twin=statistics.median(entry.twin - entry.before for entry in rounds),
         rounds=len(rounds),
