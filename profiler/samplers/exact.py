@@ -77,6 +77,7 @@ class Exact:
     default_hz = 499.0
     window_s = 1.0
     inside = False
+    switchable = True
     distortion = ""
 
     def probe(self, options: SamplerOptions) -> Missing | None:
