@@ -69,7 +69,8 @@ def _figure_lines(metadata: RunMetadata, summary: Summary | None) -> Iterator[tu
         yield "load", _load_line(metadata.load)
     target = metadata.target
     versions = ", ".join(f"{name} {version}" for name, version in list(target.packages.items())[:4])
-    yield "target", " · ".join(part for part in (target.python, versions, f"{len(target.processes)} processes") if part)
+    processes = f"{len(target.processes)} processes" if target.processes else ""
+    yield "target", " · ".join(part for part in (target.python, versions, processes) if part)
     yield "run", f"{metadata.id} · {metadata.created}"
 
 

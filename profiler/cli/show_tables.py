@@ -142,11 +142,17 @@ def _function_table(
 def _function(frame: Frame, width: int) -> Text:
     """Function in its language's colour, then the module where there is room."""
     text = Text(shorten(frame.name, width), style=COLOURS[frame.language])
-    room = width - len(text) - 2
-    module = frame.module.rsplit("/", 2)[-1] if frame.language is not Language.PYTHON else frame.module
-    if room >= 6 and module:
-        text.append(f"  {module if len(module) <= room else '…' + module[-(room - 1) :]}", style="dim")
+    module = short_module(frame)
+    if module and not frame.name.startswith(frame.module) and len(text) + 2 + len(module) <= width:
+        text.append(f"  {module}", style="dim")
     return text
+
+
+def short_module(frame: Frame) -> str:
+    """A source file by its last two parts; a library without what every library's name ends with."""
+    if frame.language is Language.PYTHON:
+        return "/".join(frame.module.split("/")[-2:])
+    return frame.module.rsplit("/", 1)[-1].split(".so")[0].removesuffix(".abi3")
 
 
 def _turns(path: Sequence[PathStep]) -> list[tuple[PathStep, int]]:
