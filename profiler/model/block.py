@@ -23,6 +23,20 @@ class Window(msgspec.Struct, frozen=True, kw_only=True):
         return tuple(self.start_ns + i * self.block_ns for i in range(self.blocks + 1))
 
 
+class EndpointCount(msgspec.Struct, frozen=True, kw_only=True):
+    """What came of one endpoint inside one block."""
+
+    offered: int = 0
+    requests: int
+    bytes: int = 0
+    errors: dict[str, int] = {}
+    """By class; classes without an error are left out."""
+    uncorrected: str = ""
+    """HDR histogram (V2, deflate, base64) of nanoseconds from the actual start; empty where the generator has none."""
+    corrected: str = ""
+    """The same from the intended start, where there is a schedule."""
+
+
 class BlockCount(msgspec.Struct, frozen=True, kw_only=True):
     """What the load generator completed inside one block."""
 
@@ -30,6 +44,19 @@ class BlockCount(msgspec.Struct, frozen=True, kw_only=True):
     """Verified responses whose last byte arrived inside the block."""
     errors: int
     bytes: int = 0
+    offered: int = 0
+    in_flight: int = 0
+    """Requests that were offered and neither answered nor failed at the end of the block."""
+    depth: float = 0.0
+    """Requests on the wire, averaged over the block's time."""
+    opened: int = 0
+    """Connections opened inside the block."""
+    generator_cpu_ns: int = 0
+    generator_wait_ns: int = 0
+    """Time the generator was ready to run and had no CPU."""
+    lag: str = ""
+    """HDR histogram of the generator's own delay: behind its schedule, or between an answer and its handling."""
+    endpoints: tuple[EndpointCount, ...] = ()
 
 
 class Block(msgspec.Struct, frozen=True, kw_only=True):

@@ -5,6 +5,7 @@
 //! return `Result` for everything that outside input can cause.
 
 mod exact;
+mod load;
 mod perfdata;
 mod symbols;
 
@@ -16,5 +17,6 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     symbols::register(module)?;
     perfdata::register(module)?;
     exact::register(module)?;
+    load::register(module)?;
     Ok(())
 }

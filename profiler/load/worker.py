@@ -1,0 +1,36 @@
+"""The load generator's process: bind it to its parent and its CPUs, then hand both pipes to the Rust core.
+
+Standard input: the order as one JSON line, later commands; its end is the end of the generator. Standard output: one
+JSON line per event. Arguments: pid of the parent, then the CPUs as a comma-separated list, or nothing.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import resource
+import signal
+import sys
+
+from profiler import _native
+
+PR_SET_PDEATHSIG = 1
+
+
+def main() -> int:
+    parent, cpus = int(sys.argv[1]), sys.argv[2]
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, ctypes.c_ulong(signal.SIGKILL), 0, 0, 0)
+    if os.getppid() != parent:
+        return 1
+    # Ctrl-C reaches the whole group of a terminal; the parent decides when the load ends.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if cpus:
+        os.sched_setaffinity(0, [int(cpu) for cpu in cpus.split(",")])
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    # Copies, because the core closes what it is given.
+    return 0 if _native.serve_load(os.dup(0), os.dup(1)) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
