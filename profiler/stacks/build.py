@@ -16,6 +16,9 @@ from profiler.stacks.rules import Rules, default_rules
 
 UNKNOWN = "[unknown]"
 
+# Types of nested futures fill pages; what comes behind this helps nobody.
+LONGEST_DETAIL = 1000
+
 
 def build_profile(raw: RawCapture, *, rules: Rules | None = None, roots: Sequence[str] = ()) -> Profile:
     """The profile of a capture.
@@ -78,7 +81,10 @@ class _FrameMaker:
         key = (whole, language)
         if key not in self._shortened:
             self._shortened[key] = _shorten(whole, mangling, language)
-        return self._frame(raw, self._shortened[key], module, language, whole)
+        name = self._shortened[key]
+        if language is Language.RUST and raw.inlined:
+            name = names.qualify_rust(name, raw.file)
+        return self._frame(raw, name, module, language, whole)
 
     def _nameless(self, raw: RawFrame) -> str:
         if not raw.module:
@@ -99,7 +105,7 @@ class _FrameMaker:
             file=raw.file,
             line=raw.line,
             inlined=raw.inlined,
-            detail=whole if whole != name else "",
+            detail=_detail(whole) if whole != name else "",
             plumbing=self._plumbing[key],
         )
 
@@ -110,3 +116,7 @@ def _shorten(whole: str, mangling: str, language: Language) -> str:
     if mangling == "cpp" or "::" in whole:
         return names.shorten_cpp(whole)
     return names.shorten_c(whole)
+
+
+def _detail(whole: str) -> str:
+    return whole if len(whole) <= LONGEST_DETAIL else whole[:LONGEST_DETAIL] + "…"

@@ -76,7 +76,17 @@ fn in_image(image: &Image, address: u64, inlines: Option<&Inlines<'_>>) -> Vec<F
     } else if frames[0].name.is_empty() {
         frames[0].address = image.function_range(address).map_or(address, |range| range.start);
     }
+    // A part that the compiler split off a function is described as the function inlined into itself.
+    let split_off = |inner: &Frame, outer: &Frame| inner.inlined && inner.file == outer.file && !inner.name.is_empty();
+    frames.dedup_by(|inner, outer| {
+        inner.language != Some(Language::Rust) && split_off(inner, outer) && inner.name == plain(&outer.name)
+    });
     frames
+}
+
+/// A symbol without what the compiler appends to parts.
+fn plain(name: &str) -> &str {
+    name.split_once('.').map_or(name, |(head, _)| if head.is_empty() { name } else { head })
 }
 
 fn language(found: SourceLanguage) -> Language {

@@ -21,7 +21,12 @@ struct Entry {
 #[derive(Default)]
 pub(crate) struct SymbolTable {
     entries: Vec<Entry>,
+    /// Jump tables of calls into other files: they have no symbols.
+    jumps: Vec<(u64, u64)>,
 }
+
+/// Name of a jump on its way into another file.
+const JUMP: &str = "[plt]";
 
 struct Candidate {
     entry: Entry,
@@ -51,10 +56,18 @@ impl SymbolTable {
                 entry.end = next.min(limit);
             }
         }
-        Self { entries }
+        let jumps = file
+            .sections()
+            .filter(|section| section.name_bytes().is_ok_and(|name| name.starts_with(b".plt")))
+            .map(|section| (section.address(), section.address().saturating_add(section.size())))
+            .collect();
+        Self { entries, jumps }
     }
 
     pub(crate) fn find<'a>(&self, data: &'a [u8], address: u64) -> Option<Symbol<'a>> {
+        if let Some(jump) = self.jumps.iter().find(|part| part.0 <= address && address < part.1) {
+            return Some(Symbol { name: JUMP, start: jump.0 });
+        }
         let after = self.entries.partition_point(|entry| entry.start <= address);
         // A nested label may end before the address while the function around it goes on.
         let found = self.entries[..after].iter().rev().take(4).find(|entry| address < entry.end)?;
