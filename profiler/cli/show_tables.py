@@ -14,6 +14,7 @@ from profiler.model.frame import Frame, Language
 from profiler.views.basis import PER_REQUEST
 from profiler.views.heaviest import PathStep
 from profiler.views.language_bar import bar_cells
+from profiler.views.shorten import shorten
 from profiler.views.summary import Summary
 from profiler.views.table import FunctionRow
 
@@ -106,17 +107,6 @@ def threads(console: Console, summary: Summary) -> None:
 
 def short_unit(summary: Summary) -> str:
     return "µs per request" if summary.unit == PER_REQUEST else summary.unit
-
-
-def shorten(name: str, width: int) -> str:
-    """A name cut to a width: a path of names keeps its first and its last parts, which say most."""
-    if len(name) <= width:
-        return name
-    head, separator, rest = name.partition("::")
-    room = width - len(head) - 3
-    if separator and room >= 8 and len(head) + 3 < width:
-        return f"{head}::…{rest[-room:]}"
-    return f"{name[: max(width - 1, 1)]}…"
 
 
 def _heading(console: Console, text: str, explanation: str) -> None:
