@@ -60,6 +60,10 @@ class Child:
             raise SamplerError(f"{argv[0]} does not start: {error.strerror}") from error
 
     @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    @property
     def running(self) -> bool:
         return self._process.poll() is None
 

@@ -1,99 +1,90 @@
 """Linux perf: native and kernel stacks of every thread, by the kernel's own sampler.
 
-One `perf record` runs for all windows; it is switched by its control pipe, so that starting it costs no window. Threads
-and workers born later inherit the events, and switching reaches inherited events too. Stacks are dumped whole (65,528
-bytes, the kernel's limit): with 8 KB only one Rust stack in twenty reaches its root.
-
-perf knows nothing of Python. With the trampoline (`-X perf`, Python 3.12+) every Python function gets native code of
-its own and so a name in the stack, at a price: calls between Python functions no longer stay inside one interpreter
-frame.
+See perf_process.py for how it is run. perf knows nothing of Python. With the trampoline (`-X perf`, Python 3.12+) every
+Python function gets native code of its own and so a name in the stack, at a price: calls between Python functions no
+longer stay inside one interpreter frame.
 """
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import os
-import select
 import shutil
-import signal
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import msgspec
 
 from profiler.errors import SamplerError
+from profiler.model.frame import Language
 from profiler.model.launch import Launch
 from profiler.model.profile import RawCapture
 from profiler.samplers import perf_data
 from profiler.samplers.base import Missing, SamplerOptions, SamplerSession
-from profiler.samplers.child import Child
+from profiler.samplers.perf_process import PerfProcess
 
-STACK_BYTES = 65_528
-ACK_TIMEOUT_S = 20.0
-# Rather stop than fill the disk: a busy CPU at 499 Hz writes some 32 MB a second.
-MIN_FREE_BYTES = 1 << 30
 INSTALL = "apt-get install linux-perf"
 PERMIT = "sudo sysctl kernel.perf_event_paranoid=1, or run as root"
+NO_PYTHON_NAMES = (
+    "Python functions have no names here: perf sees them only with --perf-trampoline; exact sees them as is"
+)
+TRAMPOLINE_MAPS = Path("/tmp")  # the interpreter's choice: perf looks nowhere else
 
 
 class PerfSession:
     """One `perf record` over all windows."""
 
     def __init__(self, pids: Sequence[int], options: SamplerOptions, folder: Path) -> None:
-        self._data = folder / "perf.data"
-        self._options = options
-        self._cpu_s: float | None = None
-        control_read, self._control = os.pipe()
-        self._acks, ack_write = os.pipe()
-        argv = [
-            "perf", "record", "--event", "cpu-clock", "--freq", f"{options.hz:g}",
-            "--call-graph", f"dwarf,{STACK_BYTES}", "--clockid", "CLOCK_MONOTONIC", "--no-buildid-cache",
-            "--mmap-pages", _mmap_pages(), "--delay", "-1", "--control", f"fd:{control_read},{ack_write}",
-            "--output", str(self._data), "--pid", ",".join(map(str, pids)),
-        ]  # fmt: skip
-        try:
-            self._perf = Child(argv, folder / "perf.log", cpus=options.cpus, pass_fds=(control_read, ack_write))
-        finally:
-            os.close(control_read)
-            os.close(ack_write)
+        self._process = PerfProcess(pids, options, folder)
+
+    @property
+    def perf_pid(self) -> int:
+        return self._process.pid
 
     def on(self) -> None:
-        if shutil.disk_usage(self._data.parent).free < MIN_FREE_BYTES:
-            raise SamplerError(
-                f"less than 1 GiB is free under {self._data.parent}, and perf writes some 32 MB a second",
-                hint="free space, lower --rate or --duration, or put the run elsewhere with --output",
-            )
-        self._command("enable")
+        self._process.check_disk()
+        self._process.command("enable")
 
     def off(self) -> None:
-        self._command("disable")
-
-    def _command(self, word: str) -> None:
-        """Send a command and wait until perf has carried it out."""
-        try:
-            os.write(self._control, f"{word}\n".encode())
-        except BrokenPipeError:
-            raise self._perf.failure(f"ended before {word}") from None
-        ready, _, _ = select.select([self._acks], [], [], ACK_TIMEOUT_S)
-        if not ready or not os.read(self._acks, 16).startswith(b"ack"):
-            raise self._perf.failure(f"did not carry out {word}")
+        self._process.command("disable")
 
     def finish(self) -> RawCapture:
-        self._cpu_s = self._perf.cpu_seconds()
+        """What perf wrote, also where it broke off; its data file is gone afterwards.
+
+        Raises:
+            SamplerError: it left nothing that can be read.
+        """
+        self._process.end()
+        data = self._process.data
         try:
-            self._perf.end(signal.SIGINT)
+            if not data.is_file() or not data.stat().st_size:
+                raise self._process.failure("left no data")
+            capture = perf_data.read(data)
         finally:
-            os.close(self._control)
-            os.close(self._acks)
-        if not self._data.is_file() or not self._data.stat().st_size:
-            raise self._perf.failure("left no data")
-        capture = perf_data.read(self._data)
-        self._data.unlink()
-        warnings = list(capture.warnings)
-        if "No space left" in self._perf.output():
-            warnings.append("the disk was full: what came after that is missing")
-        return dataclasses.replace(capture, version=perf_version(), sampler_cpu_s=self._cpu_s, warnings=tuple(warnings))
+            data.unlink(missing_ok=True)
+        warnings = [*capture.warnings, *self._process.troubles(), *_nameless(capture)]
+        return dataclasses.replace(
+            capture, version=perf_version(), sampler_cpu_s=self._process.cpu_s, warnings=tuple(warnings)
+        )
+
+
+class TrampolineSession(PerfSession):
+    """The same, and the name files that the target's interpreters leave behind are removed."""
+
+    def __init__(self, pids: Sequence[int], options: SamplerOptions, folder: Path) -> None:
+        super().__init__(pids, options, folder)
+        self._pids = set(pids)
+
+    def finish(self) -> RawCapture:
+        pids = self._pids
+        try:
+            capture = super().finish()
+            pids = pids | {pid for pid, _ in capture.threads}
+        finally:
+            remove_maps(pids)
+        return capture
 
 
 class Perf:
@@ -144,19 +135,21 @@ class PerfTrampoline:
         return msgspec.structs.replace(launch, argv=(launch.python, "-X", "perf", *launch.argv[1:]))
 
     def attach(self, pids: Sequence[int], options: SamplerOptions, folder: Path) -> SamplerSession:
-        return PerfSession(pids, options, folder)
+        return TrampolineSession(pids, options, folder)
 
 
 def probe_perf(options: SamplerOptions) -> Missing | None:
-    """Really open the event: paranoid level, capabilities and seccomp all end in the same refusal."""
+    """Really open the event, for kernel code: where that is refused perf would quietly leave the kernel out."""
     if shutil.which("perf") is None:
         return Missing(reason="perf is not installed", fix=INSTALL)
-    argv = ["perf", "record", "--event", "cpu-clock", "--output", "/dev/null", "--quiet", "--", "true"]
+    argv = ["perf", "record", "--event", "cpu-clock:k", "--output", "/dev/null", "--quiet", "--", "true"]
     done = subprocess.run(argv, capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False)
     if done.returncode == 0:
         return None
-    said = next((line.strip() for line in done.stderr.splitlines() if line.strip()), "no reason given")
-    return Missing(reason=f"perf may not sample: {said}", fix=PERMIT)
+    lines = [line.strip() for line in done.stderr.splitlines()]
+    level = next((line for line in lines if line.startswith("perf_event_paranoid setting is")), "").rstrip(":")
+    said = level or next((line for line in lines if line and line != "Error:"), "no reason given")
+    return Missing(reason=f"perf may not sample the kernel's part: {said}", fix=PERMIT)
 
 
 def perf_version() -> str:
@@ -164,9 +157,20 @@ def perf_version() -> str:
     return done.stdout.strip().removeprefix("perf version ")
 
 
-def _mmap_pages() -> str:
-    """Rings large enough that nothing is lost; without privileges the kernel allows half a megabyte."""
-    return "16M" if os.geteuid() == 0 else "128"
+def remove_maps(pids: Iterable[int]) -> None:
+    """Delete the name files that interpreters started with `-X perf` wrote and left."""
+    for pid in pids:
+        path = TRAMPOLINE_MAPS / f"perf-{pid}.map"
+        with contextlib.suppress(OSError):
+            # Somebody else's program may have left a file for this number long ago.
+            if path.lstat().st_uid == os.geteuid():
+                path.unlink()
+
+
+def _nameless(capture: RawCapture) -> list[str]:
+    interpreter = any(traits.language is Language.CPYTHON for traits in capture.modules.values())
+    named = any(frame.kind == "python" for frame in capture.frames)
+    return [NO_PYTHON_NAMES] if interpreter and not named else []
 
 
 def _python_version(python: str) -> tuple[int, int]:

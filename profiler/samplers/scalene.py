@@ -1,8 +1,8 @@
 """scalene: line-level CPU, memory and copy volume, from inside the server.
 
 It has to start the program itself, and its signals reach the main thread only: it runs from the target's first moment
-to its last and can't be switched between windows. On a server whose handlers run on Rust threads it sees the main thread
-wait in the line that started the server; such a result is kept and marked.
+to its last and can't be switched between windows. On a server whose handlers run on Rust threads it sees the main
+thread wait in the line that started the server; such a result is kept and marked.
 """
 
 from __future__ import annotations
