@@ -26,7 +26,7 @@ def native_language(frame: RawFrame, mangling: str, modules: Mapping[str, Module
     if frame.language is Language.RUST:
         return Language.RUST
     if traits is None:
-        return _by_name(frame, mangling)
+        return frame.language or _by_name(frame, mangling)
     if mangling == "cpp":
         return Language.C
     if traits.language is Language.RUST:

@@ -15,7 +15,7 @@ from profiler.model.profile import NO_BLOCK, RawCapture, RawFrame, Samples
 
 _FRAME = re.compile(r"^(?P<name>.*) \((?P<place>[^()]*?)(?::(?P<line>\d+))?\)$")
 _PROCESS = re.compile(r'^process (?P<pid>\d+):(?P<command>".*"|.*)$')
-_THREAD = re.compile(r"^thread (?:\((?P<hex>0x[0-9a-fA-F]+)\)|(?P<tid>\d+)|.*)")
+_THREAD = re.compile(r"^thread (?:\((?:(?P<tid>\d+)|0[xX][0-9a-fA-F]+)\)(?:: (?P<name>.*))?$|.*)")
 
 
 def parse_pyspy_raw(text: str) -> RawCapture:
@@ -26,37 +26,43 @@ def parse_pyspy_raw(text: str) -> RawCapture:
     """
     frames: dict[RawFrame, int] = {}
     stacks: dict[tuple[int, ...], int] = {}
-    rows: list[tuple[int, int, int]] = []
+    rows: list[tuple[int, int, int, int]] = []
+    threads: dict[tuple[int, int], str] = {}
     for number, line in enumerate(text.splitlines(), 1):
         if not line.strip():
             continue
         path, _, count = line.rpartition(" ")
         if not path or not count.isdigit():
             raise UsageError(f"line {number} is no py-spy raw stack: {line[:80]!r}")
-        pid, labels = _labels(path)
+        pid, tid, name, labels = _labels(path)
+        if name:
+            threads[pid, tid] = name
         stack = tuple(frames.setdefault(parse_frame(label), len(frames)) for label in labels)
-        rows.append((pid, int(count), stacks.setdefault(stack, len(stacks))))
-    table = np.array(rows, dtype=np.int64).reshape(-1, 3)
-    zeros = np.zeros(len(rows), dtype=np.int64)
+        rows.append((pid, tid, int(count), stacks.setdefault(stack, len(stacks))))
+    table = np.array(rows, dtype=np.int64).reshape(-1, 4)
     samples = Samples(
-        time_ns=zeros, pid=table[:, 0], tid=zeros, block=np.full(len(rows), NO_BLOCK, dtype=np.int64),
-        weight_ns=table[:, 1], stack=table[:, 2],
+        time_ns=np.zeros(len(rows), dtype=np.int64), pid=table[:, 0], tid=table[:, 1],
+        block=np.full(len(rows), NO_BLOCK, dtype=np.int64), weight_ns=table[:, 2], stack=table[:, 3],
     )  # fmt: skip
-    return RawCapture(frames=tuple(frames), stacks=tuple(stacks), samples=samples)
+    return RawCapture(frames=tuple(frames), stacks=tuple(stacks), samples=samples, threads=threads)
 
 
-def _labels(path: str) -> tuple[int, list[str]]:
-    """(pid or 0, frames): process and thread labels are no functions. Of nested processes the last one runs."""
-    pid = 0
+def _labels(path: str) -> tuple[int, int, str, list[str]]:
+    """(pid or 0, tid or 0, thread name or empty, frames): process and thread labels are no functions. Of nested
+    processes the last one runs."""
+    pid, tid, name = 0, 0, ""
     labels = path.split(";")
     while labels:
         process = _PROCESS.match(labels[0])
         if process is not None:
             pid = int(process["pid"])
-        elif _THREAD.match(labels[0]) is None or _FRAME.match(labels[0]) is not None:
-            break
+        else:
+            thread = _THREAD.match(labels[0])
+            if thread is None or _FRAME.match(labels[0]) is not None:
+                break
+            tid, name = int(thread["tid"] or 0), thread["name"] or ""
         labels = labels[1:]
-    return pid, labels
+    return pid, tid, name, labels
 
 
 def parse_frame(label: str) -> RawFrame:

@@ -27,7 +27,7 @@ pub(crate) fn arrange(data: &PerfData<'_>, layouts: &[Layout]) -> Result<Timelin
     let mut timeline = Timeline { happenings: Vec::new(), samples: 0, lost: 0, unread: 0 };
     let mut records = Records::new(data.records);
     let mut last_time = 0;
-    while let Some(record) = records.next() {
+    for record in records.by_ref() {
         match record.kind {
             SAMPLE => {
                 let event = match layouts {
