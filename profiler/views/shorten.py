@@ -16,10 +16,11 @@ def shorten(name: str, width: int) -> str:
     >>> shorten("actix_http::h1::dispatcher::Inner::poll_request", 38)
     'actix_http::…::Inner::poll_request'
     """
+    form = name
     for form in _forms(name):
         if len(form) <= width:
             return form
-    return f"{name[: max(width - 1, 1)]}…"
+    return f"{form.removeprefix('…::')[: max(width - 1, 1)]}…"
 
 
 def _forms(name: str) -> Iterator[str]:
@@ -31,6 +32,7 @@ def _forms(name: str) -> Iterator[str]:
             yield f"<{match['type']} as {_last(match['trait'])}>::{match['method']}"
             yield f"<{_last(match['type'])} as {_last(match['trait'])}>::{match['method']}"
         yield f"{_last(match['type'])}::{match['method']}"
+        yield f"{_last(match['type']).partition('<')[0]}::{match['method']}"
         return
     parts = _segments(name)
     for dropped in range(1, len(parts) - 1):

@@ -25,7 +25,8 @@ from profiler.views.shorten import shorten
         ("django::handler::route::{closure#0}", 30, "django::…::route::{closure#0}"),
         ("<bolt::middleware::Cors<…>>::call::{closure}", 30, "Cors<…>::call::{closure}"),
         ("server::handle", 10, "…::handle"),
-        ("server::handle", 5, "serv…"),
+        ("server::handle", 5, "hand…"),
+        ("<a::Compression<…> as b::Service<…>>::call", 10, "Compressi…"),
         ("f::<fn(a) -> b::c>::g", 10, "f::…::g"),
     ],
 )
