@@ -115,10 +115,12 @@ pub fn read(path: &Path, options: Options) -> Result<Capture, PerfDataError> {
     }
     // SAFETY: a private read-only mapping of a recording that has ended.
     let bytes = unsafe { memmap2::Mmap::map(&file) }.map_err(fail)?;
-    read_bytes(&bytes, options)
+    // The libraries below are hardened against damage, yet a panic of one must not be a traceback of ours.
+    std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| read_bytes(&bytes, options)))
+        .unwrap_or_else(|_| Err(PerfDataError::Damaged("its content could not be followed".to_owned())))
 }
 
-pub(crate) fn read_bytes(bytes: &[u8], options: Options) -> Result<Capture, PerfDataError> {
+fn read_bytes(bytes: &[u8], options: Options) -> Result<Capture, PerfDataError> {
     let data = PerfData::parse(bytes)?;
     let layouts: Vec<Layout> = data.attributes.iter().cloned().map(Layout::new).collect();
     let timeline = order::arrange(&data, &layouts)?;

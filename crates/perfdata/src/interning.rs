@@ -91,16 +91,11 @@ impl Locations {
 }
 
 /// Gives equal stacks the same number. All stacks lie in one buffer.
+#[derive(Default)]
 pub(crate) struct Stacks {
     numbers: QuickMap<u64, Vec<u32>>,
     pub(crate) frames: Vec<u32>,
     pub(crate) ends: Vec<usize>,
-}
-
-impl Default for Stacks {
-    fn default() -> Self {
-        Self { numbers: QuickMap::default(), frames: Vec::new(), ends: Vec::new() }
-    }
 }
 
 impl Stacks {

@@ -1,6 +1,7 @@
 //! Each distinct location to its functions, inlined ones included.
 
 use std::collections::HashMap;
+use std::panic::resume_unwind;
 use std::sync::Arc;
 
 use profiler_symbols::{Image, Inlines, KernelSymbols, SourceLanguage};
@@ -21,7 +22,7 @@ pub(crate) fn name_all(locations: &[Location], kernel: Option<&KernelSymbols>, t
             .map(|part| scope.spawn(move || part.iter().copied().zip(name_part(locations, part, kernel)).collect()))
             .collect();
         for worker in workers {
-            let part: Vec<(usize, Vec<Frame>)> = worker.join().unwrap_or_default();
+            let part: Vec<(usize, Vec<Frame>)> = worker.join().unwrap_or_else(|panic| resume_unwind(panic));
             part.into_iter().for_each(|(index, frames)| named[index] = frames);
         }
     });

@@ -1,6 +1,7 @@
 //! Every sample to a stack of code locations, on several threads.
 
 use std::collections::HashMap;
+use std::panic::resume_unwind;
 use std::sync::Arc;
 
 use profiler_symbols::{ImageStore, PerfMap};
@@ -61,7 +62,7 @@ pub(crate) fn resolve(recording: &Recording<'_>, threads: usize) -> Resolved {
         let workers: Vec<_> =
             (1..threads).map(|own| scope.spawn(move || Worker::new(recording).run(own, threads))).collect();
         let mut parts = vec![Worker::new(recording).run(0, threads)];
-        parts.extend(workers.into_iter().filter_map(|worker| worker.join().ok()));
+        parts.extend(workers.into_iter().map(|worker| worker.join().unwrap_or_else(|panic| resume_unwind(panic))));
         parts
     });
     let mut whole = parts.remove(0);
