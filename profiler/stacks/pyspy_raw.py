@@ -15,7 +15,11 @@ from profiler.model.profile import NO_BLOCK, RawCapture, RawFrame, Samples
 
 _FRAME = re.compile(r"^(?P<name>.*) \((?P<place>[^()]*?)(?::(?P<line>\d+))?\)$")
 _PROCESS = re.compile(r'^process (?P<pid>\d+):(?P<command>".*"|.*)$')
-_THREAD = re.compile(r"^thread (?:\((?:(?P<tid>\d+)|0[xX][0-9a-fA-F]+)\)(?:: (?P<name>.*))?$|.*)")
+_THREAD = re.compile(r"^thread \((?:(?P<tid>\d+)|0[xX][0-9a-fA-F]+)\)(?:: (?P<name>.*))?$")
+_ADDRESS = re.compile(r"^0[xX][0-9a-fA-F]+$")
+# A command line can hold newlines and semicolons. With threads every process label is followed by another label.
+_COMMAND = re.compile(r'(?:^|(?<=;))process (\d+):".*?";', re.DOTALL | re.MULTILINE)
+_COMMAND_BEFORE_LABEL = re.compile(_COMMAND.pattern + r'(?=process \d+:"|thread \()', re.DOTALL | re.MULTILINE)
 
 
 def parse_pyspy_raw(text: str) -> RawCapture:
@@ -28,7 +32,7 @@ def parse_pyspy_raw(text: str) -> RawCapture:
     stacks: dict[tuple[int, ...], int] = {}
     rows: list[tuple[int, int, int, int]] = []
     threads: dict[tuple[int, int], str] = {}
-    for number, line in enumerate(text.splitlines(), 1):
+    for number, line in enumerate(_without_commands(text).splitlines(), 1):
         if not line.strip():
             continue
         path, _, count = line.rpartition(" ")
@@ -47,6 +51,11 @@ def parse_pyspy_raw(text: str) -> RawCapture:
     return RawCapture(frames=tuple(frames), stacks=tuple(stacks), samples=samples, threads=threads)
 
 
+def _without_commands(text: str) -> str:
+    commands = _COMMAND_BEFORE_LABEL if '";thread (' in text else _COMMAND
+    return commands.sub(r"process \1:;", text)
+
+
 def _labels(path: str) -> tuple[int, int, str, list[str]]:
     """(pid or 0, tid or 0, thread name or empty, frames): process and thread labels are no functions. Of nested
     processes the last one runs."""
@@ -58,7 +67,7 @@ def _labels(path: str) -> tuple[int, int, str, list[str]]:
             pid = int(process["pid"])
         else:
             thread = _THREAD.match(labels[0])
-            if thread is None or _FRAME.match(labels[0]) is not None:
+            if thread is None:
                 break
             tid, name = int(thread["tid"] or 0), thread["name"] or ""
         labels = labels[1:]
@@ -73,6 +82,9 @@ def parse_frame(label: str) -> RawFrame:
     name, place, line = found["name"], found["place"], int(found["line"] or 0)
     if place.endswith((".py", ".pyx")) or place.startswith("<"):
         return RawFrame(kind="python", name=name, module=place, file=place, line=line)
+    if _ADDRESS.match(name):
+        # Without a symbol py-spy gives an address of that one process, which says nothing in another run.
+        return RawFrame(kind="native", name="", module=place)
     if line:
         return RawFrame(kind="native", name=name, file=place, line=line)
     return RawFrame(kind="native", name=name, module=place)
