@@ -80,7 +80,9 @@ def heaviest(console: Console, summary: Summary) -> None:
     console.print(Text(f"heaviest path, {short_unit(summary)}", style="bold"))
     for step, skipped in _turns(summary.heaviest):
         if skipped:
-            console.print(Text(f"  {'':>17}  ⋮ {skipped} frames", style="dim"), soft_wrap=True)
+            console.print(
+                Text(f"  {'':>17}  ⋮ {skipped} frame{'s' if skipped > 1 else ''}", style="dim"), soft_wrap=True
+            )
         figure = f"  {_figure(step.total_time, summary):>9} {step.share:>6.1%}   "
         console.print(Text(figure), _function(step.frame, console.width - len(figure)), sep="", soft_wrap=True)
     console.print()
