@@ -143,7 +143,7 @@ OPTIMIZATION = Optimization(
     observe=_observe,
     frames={
         "before": ("PythonAccessLog.begin", "PythonAccessLog.finish", "Logger.log", "StreamHandler.emit"),
-        "after": ("hotpaths_native::access_log::AccessLog::record",),
+        "after": ("hotpaths_native::access_log::AccessLog::record_request",),
     },
     calls=Calls(per_request=lambda path: 1, counters={"before": "logged_by_python", "after": "logged_by_rust"}),
     native=Native(sides=("after",), time=_time),

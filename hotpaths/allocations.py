@@ -121,7 +121,7 @@ OPTIMIZATION = Optimization(
         "before": (
             "hotpaths_native::allocations::request_with_maps",
             "hotpaths_native::allocations::head_from_tuple",
-            "hotpaths.allocations.describe",
+            "describe",
         ),
         "after": (
             "hotpaths_native::allocations::request_without_maps",

@@ -72,7 +72,8 @@ class Optimization:
     observe: Callable[[Side, Any], Any]
     """Everything that a client or an operator can see of one side, for one value; not timed."""
     frames: dict[Side, tuple[str, ...]]
-    """Functions that a profile of the server shows with this side and not with the other."""
+    """Functions that a profile of the server on `/hello` shows with this side and not with the other. Python's are
+    qualified names, Rust's are paths, of which a profile may show just the last part."""
     calls: Calls
     native: Native | None
 

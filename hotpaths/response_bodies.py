@@ -41,8 +41,8 @@ OPTIMIZATION = Optimization(
     equal=lambda before, after: bool(before == after),
     observe=_observe,
     frames={
-        "before": ("hotpaths_native::bodies::copy",),
-        "after": ("hotpaths_native::bodies::borrow",),
+        "before": ("hotpaths_native::bodies::copy_into_rust",),
+        "after": ("hotpaths_native::bodies::borrow_from_python",),
     },
     calls=Calls(per_request=lambda path: 1, counters={"before": "bodies_copied", "after": "bodies_borrowed"}),
     native=Native(sides=("before", "after"), time=_time),

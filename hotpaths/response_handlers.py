@@ -191,8 +191,8 @@ OPTIMIZATION = Optimization(
     equal=lambda before, after: bool(before == after),
     observe=_observe,
     frames={
-        "before": ("hotpaths.response_handlers.respond_by_type",),
-        "after": ("respond_json", "respond_bytes"),
+        "before": ("respond_by_type",),
+        "after": ("_json_handler.<locals>.respond_json",),
     },
     calls=Calls(per_request=lambda path: 1, counters={"before": "responses_by_type", "after": "responses_compiled"}),
     native=None,

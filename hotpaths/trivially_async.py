@@ -81,8 +81,8 @@ OPTIMIZATION = Optimization(
     equal=lambda before, after: before is after,
     observe=_observe,
     frames={
-        "before": ("hotpaths.server.tasks.TaskRunner._start", "hotpaths_native::completion"),
-        "after": ("hotpaths.trivially_async.run_trivial",),
+        "before": ("TaskRunner._start", "hotpaths_native::completion::Completion::deliver_answer"),
+        "after": ("run_trivial",),
     },
     calls=Calls(
         # `/await` really waits and `/orm` is no coroutine: neither changes.

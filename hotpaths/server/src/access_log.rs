@@ -41,7 +41,7 @@ impl AccessLog {
 
     /// One answered request. A success quicker than the threshold leaves no line.
     #[inline(never)]
-    pub fn record(&mut self, method: &str, path: &str, status: u16, took: Duration) {
+    pub fn record_request(&mut self, method: &str, path: &str, status: u16, took: Duration) {
         if status < 400 && took < self.slow {
             return;
         }

@@ -7,12 +7,12 @@ use pyo3::types::PyBytes;
 
 /// A copy: memory is allocated and written for every response.
 #[inline(never)]
-pub fn copy(body: &Bound<'_, PyBytes>) -> Bytes {
+pub fn copy_into_rust(body: &Bound<'_, PyBytes>) -> Bytes {
     Bytes::copy_from_slice(body.as_bytes())
 }
 
 /// The same memory, kept alive by a reference to the Python object. Python's bytes never change.
 #[inline(never)]
-pub fn borrow(body: &Bound<'_, PyBytes>) -> Bytes {
+pub fn borrow_from_python(body: &Bound<'_, PyBytes>) -> Bytes {
     Bytes::from_owner(PyBackedBytes::from(body.clone()))
 }

@@ -26,7 +26,7 @@ impl PythonAccessLog {
 
     fn record(&mut self, method: &str, path: &str, status: u16, took_ns: u64) {
         self.log
-            .record(method, path, status, Duration::from_nanos(took_ns));
+            .record_request(method, path, status, Duration::from_nanos(took_ns));
     }
 
     fn flush(&mut self) {
@@ -37,13 +37,13 @@ impl PythonAccessLog {
 /// Takes the body over by copying it; its length.
 #[pyfunction]
 pub fn copy_body(body: &Bound<'_, PyBytes>) -> usize {
-    bodies::copy(body).len()
+    bodies::copy_into_rust(body).len()
 }
 
 /// Takes the body over by borrowing it; its length.
 #[pyfunction]
 pub fn borrow_body(body: &Bound<'_, PyBytes>) -> usize {
-    bodies::borrow(body).len()
+    bodies::borrow_from_python(body).len()
 }
 
 /// What the response would hold after either way, read back into Python: for checking, not for timing.
@@ -54,9 +54,9 @@ pub fn taken_body<'py>(
     body: &Bound<'py, PyBytes>,
 ) -> Bound<'py, PyBytes> {
     let taken = if side == "before" {
-        bodies::copy(body)
+        bodies::copy_into_rust(body)
     } else {
-        bodies::borrow(body)
+        bodies::borrow_from_python(body)
     };
     PyBytes::new(py, &taken)
 }

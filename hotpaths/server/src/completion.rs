@@ -27,6 +27,20 @@ impl Completion {
             receiver,
         )
     }
+
+    /// Wakes the connection that waits.
+    #[inline(never)]
+    fn deliver_answer(&self, answer: Taken) {
+        let waiting = self
+            .waiting
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        if let Some(sender) = waiting {
+            // A client that has left needs no answer.
+            let _ = sender.send(answer);
+        }
+    }
 }
 
 #[pymethods]
@@ -41,14 +55,6 @@ impl Completion {
             }
             None => internal_error(),
         };
-        let waiting = self
-            .waiting
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take();
-        if let Some(sender) = waiting {
-            // A client that has left needs no answer.
-            let _ = sender.send(answer);
-        }
+        self.deliver_answer(answer);
     }
 }

@@ -32,10 +32,10 @@ impl Answer {
             head: allocations::head(&described)?,
             body: if switches.bodies {
                 counters::BODIES_BORROWED.step();
-                bodies::borrow(body)
+                bodies::borrow_from_python(body)
             } else {
                 counters::BODIES_COPIED.step();
-                bodies::copy(body)
+                bodies::copy_into_rust(body)
             },
         })
     }

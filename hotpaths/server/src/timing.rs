@@ -58,7 +58,7 @@ fn time_log(side: &str, value: &Bound<'_, PyAny>, iterations: u64) -> PyResult<u
             for _ in 0..iterations {
                 let began = black_box(Instant::now());
                 let took = black_box(began.elapsed()).max(took);
-                log.record(black_box(&method), black_box(&path), status, took);
+                log.record_request(black_box(&method), black_box(&path), status, took);
             }
             elapsed(start)
         })),
@@ -72,8 +72,8 @@ fn time_body(side: &str, value: &Bound<'_, PyAny>, iterations: u64) -> PyResult<
     let body = value.cast::<PyBytes>()?;
     let make = match side {
         "null" => None,
-        "before" => Some(bodies::copy as fn(&Bound<'_, PyBytes>) -> bytes::Bytes),
-        "after" => Some(bodies::borrow as fn(&Bound<'_, PyBytes>) -> bytes::Bytes),
+        "before" => Some(bodies::copy_into_rust as fn(&Bound<'_, PyBytes>) -> bytes::Bytes),
+        "after" => Some(bodies::borrow_from_python as fn(&Bound<'_, PyBytes>) -> bytes::Bytes),
         _ => return Err(missing("response_bodies", side)),
     };
     let start = Instant::now();

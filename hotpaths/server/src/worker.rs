@@ -80,12 +80,14 @@ impl Worker {
         counters::REQUESTS.step();
         if let (Some(log), Some(began)) = (&self.log, began) {
             let took = began.elapsed();
-            log.lock().unwrap_or_else(PoisonError::into_inner).record(
-                request.method().as_str(),
-                request.uri().path(),
-                response.status().as_u16(),
-                took,
-            );
+            log.lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .record_request(
+                    request.method().as_str(),
+                    request.uri().path(),
+                    response.status().as_u16(),
+                    took,
+                );
         }
         response
     }
