@@ -15,6 +15,7 @@ from profiler.capture.options import CaptureOptions, Progress
 from profiler.capture.schedule import plan_windows
 from profiler.capture.segment import Segment
 from profiler.errors import Interrupted, ProfilerError, SamplerError, TargetError
+from profiler.load import find_generator
 from profiler.model.block import Block
 from profiler.model.run import Capture, RunMetadata, RunState
 from profiler.runs import Run, RunWriter
@@ -34,6 +35,8 @@ def record(options: CaptureOptions, progress: Progress) -> Run:
         Interrupted: after Ctrl-C or SIGTERM, likewise.
     """
     chosen = [_choose(name, options) for name in options.samplers]
+    if options.loaded:
+        find_generator(options.load)  # a name that is not there is said before anything starts
     writer = RunWriter.create(options.output, _run_id(options))
     segments: list[Segment] = []
     broken: ProfilerError | None = None
@@ -53,8 +56,7 @@ def record(options: CaptureOptions, progress: Progress) -> Run:
                 broken = _run_segment(segments, options, group)
                 if broken is not None:
                     break
-            progress.phase("writing the run")
-            return _seal(writer, options, chosen, segments, broken)
+            return _seal(writer, options, chosen, segments, broken, progress)
     finally:
         # After a seal the folder has its final name, and nothing is left to discard.
         writer.discard()
@@ -105,6 +107,7 @@ def _seal(
     chosen: Sequence[Chosen],
     segments: Sequence[Segment],
     broken: ProfilerError | None,
+    progress: Progress,
 ) -> Run:
     """Write what there is. Nothing measured: only the error. Something measured: a run, partial if it broke off."""
     blocks = merge_blocks(segment.blocks for segment in segments)
@@ -115,6 +118,7 @@ def _seal(
         )
     if not blocks:
         raise broken or ProfilerError("nothing was measured")
+    progress.phase("writing the run")
     captures = _write_profiles(writer, chosen, segments, blocks)
     for segment in segments:
         segment.keep_attachments(writer.attachments)

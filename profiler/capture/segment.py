@@ -12,10 +12,10 @@ import msgspec
 from profiler.capture.options import CaptureOptions, Progress
 from profiler.capture.schedule import PlannedWindow
 from profiler.errors import ProfilerError, TargetError
-from profiler.load.base import LoadSession
+from profiler.load import LoadSession, find_generator
 from profiler.model.block import Block, BlockCount, Window
 from profiler.model.launch import Launch
-from profiler.model.load import LoadResult
+from profiler.model.load import LoadResult, LoadSpec
 from profiler.model.profile import RawCapture
 from profiler.model.run import TargetInfo
 from profiler.overlays import Overlay, overlay_launch
@@ -95,9 +95,6 @@ class Segment:
         return msgspec.structs.replace(info, notes=(*info.notes, *rebuilt))
 
     def _start_load(self, target: RunningTarget) -> None:
-        from profiler.load import find_generator
-        from profiler.model.load import LoadSpec
-
         options = self._options
         assert options.endpoint is not None and target.url is not None
         spec = LoadSpec(
@@ -146,8 +143,8 @@ class Segment:
         counts: Sequence[BlockCount] = [BlockCount(requests=0, errors=0)] * window.blocks
         if self._load is not None:
             counts = self._load.collect(window)
-        if not self._target.pids():
-            raise TargetError("the target ended while it was measured", hint=f"its log: {self._logs}")
+        if (ended := self._target.ended()) is not None:
+            raise TargetError(f"the target {ended} while it was measured", hint="its last lines are in the run's logs")
         edges = window.edges()
         return [
             Block(
@@ -178,7 +175,8 @@ class Segment:
         target = self._target
         if target is not None:
             self.target_info = _attempt(errors, lambda: self._describe(target)) or self.target_info
-        self._progress.phase("reading the stacks")
+        if self.blocks:
+            self._progress.phase("reading the stacks")
         for name in [name for name in self._sessions if name not in self._wrapped]:
             self._finish(name, errors)
         if self._target is not None:

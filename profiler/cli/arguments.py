@@ -66,6 +66,12 @@ def count(text: str) -> int:
     return int(text)
 
 
+def process_id(text: str) -> int:
+    if not text.isdigit() or not 0 < int(text) < 2**31:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a process id")
+    return int(text)
+
+
 def endpoint_path(text: str) -> str:
     if not text.startswith("/") or any(character.isspace() for character in text):
         raise argparse.ArgumentTypeError(f"{text!r} is not a path: it begins with / and holds no spaces")

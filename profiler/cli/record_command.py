@@ -40,7 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     target.add_argument("--target", choices=[kind.name for kind in KINDS], help="kind of server (default: detected)")
     target.add_argument("--app", help="import string, script or manage.py (default: detected)")
     target.add_argument("--python", help="interpreter or virtual environment of the target")
-    target.add_argument("--pid", type=values.count, help="attach to this process instead of starting one")
+    target.add_argument("--pid", type=values.process_id, help="attach to this process instead of starting one")
     target.add_argument("--url", help="where the target serves, e.g. http://127.0.0.1:8000")
     target.add_argument("--processes", type=values.count, default=1, help="server processes (default 1)")
     target.add_argument("--workers", type=values.count, default=1, help="workers in each process (default 1)")
