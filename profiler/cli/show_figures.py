@@ -69,9 +69,13 @@ def _figure_lines(metadata: RunMetadata, summary: Summary | None) -> Iterator[tu
         yield "load", _load_line(metadata.load)
     target = metadata.target
     versions = ", ".join(f"{name} {version}" for name, version in list(target.packages.items())[:4])
-    processes = f"{len(target.processes)} processes" if target.processes else ""
+    processes = _processes(len(target.processes))
     yield "target", " · ".join(part for part in (target.python, versions, processes) if part)
     yield "run", f"{metadata.id} · {metadata.created}"
+
+
+def _processes(count: int) -> str:
+    return "" if not count else "1 process" if count == 1 else f"{count} processes"
 
 
 def _load_line(load: LoadResult) -> str:

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import Literal
 
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from profiler.model.estimate import Estimate
@@ -49,27 +48,28 @@ def language_bar(console: Console, summary: Summary) -> None:
     for entry, count in zip(summary.languages, cells, strict=True):
         bar.append(("█" if coloured else LETTERS[entry.language]) * count, style=COLOURS[entry.language])
     console.print(bar, soft_wrap=True)
-    table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 1))
-    for _ in range(4):
-        table.add_column(no_wrap=True)
     for entry in summary.languages:
         if entry.share:
             mark = "■" if coloured else LETTERS[entry.language]
-            table.add_row(
-                Text(f"  {mark} {NAMES.get(entry.language, entry.language.value)}", style=COLOURS[entry.language]),
-                Text(f"{entry.share:6.1%}"),
-                Text(f"{_figure(entry.time.value, summary):>9} {_plus_minus(entry.time, summary)}"),
-                Text(short_unit(summary), style="dim"),
+            name = NAMES.get(entry.language, entry.language.value)
+            figure = (
+                f"{entry.share:>6.1%} {_figure(entry.time.value, summary):>9} {_plus_minus(entry.time, summary):<8}"
             )
-    console.print(table)
+            console.print(
+                Text(f"  {mark} {name:<12}", style=COLOURS[entry.language]),
+                Text(figure),
+                Text(f" {summary.unit}", style="dim"),
+                sep="",
+                soft_wrap=True,
+            )
     console.print()
 
 
 def tables(console: Console, summary: Summary) -> None:
     """Functions by self time, then by total time."""
-    _heading(console, f"self time, {short_unit(summary)}", "where the time is spent")
+    _heading(console, f"self time, {summary.unit}", "where the time is spent")
     _function_table(console, summary, summary.by_self, "self")
-    _heading(console, f"total time, {short_unit(summary)}", "in the function and all it calls")
+    _heading(console, f"total time, {summary.unit}", "in the function and all it calls")
     _function_table(console, summary, summary.by_total, "total")
 
 
@@ -77,7 +77,7 @@ def heaviest(console: Console, summary: Summary) -> None:
     """The heaviest path, shortened to the steps where something changes."""
     if not summary.heaviest:
         return
-    console.print(Text(f"heaviest path, {short_unit(summary)}", style="bold"))
+    console.print(Text(f"heaviest path, {summary.unit}", style="bold"))
     for step, skipped in _turns(summary.heaviest):
         if skipped:
             console.print(
@@ -96,7 +96,7 @@ def threads(console: Console, summary: Summary) -> None:
         names[row.name, row.pid] = (count + 1, time + row.time, share + row.share)
     if len(summary.threads) < 2:
         return
-    console.print(Text(f"threads, {short_unit(summary)}", style="bold"))
+    console.print(Text(f"threads, {summary.unit}", style="bold"))
     ordered = sorted(names.items(), key=lambda item: -item[1][1])
     for (name, pid), (count, time, share) in ordered[:THREAD_ROWS]:
         several = f" ({count} threads)" if count > 1 else ""
@@ -105,10 +105,6 @@ def threads(console: Console, summary: Summary) -> None:
     if len(ordered) > THREAD_ROWS:
         console.print(Text(f"  {'':>17}  ⋮ {len(ordered) - THREAD_ROWS} more", style="dim"), soft_wrap=True)
     console.print()
-
-
-def short_unit(summary: Summary) -> str:
-    return "µs per request" if summary.unit == PER_REQUEST else summary.unit
 
 
 def _heading(console: Console, text: str, explanation: str) -> None:

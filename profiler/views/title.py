@@ -8,13 +8,17 @@ from profiler.model.frame import Frame
 from profiler.views.basis import PER_REQUEST, PER_SECOND
 from profiler.views.picture import Picture
 
+LONGEST_NAME = 60
+
 
 def title(picture: Picture) -> str:
     """Target, endpoint and sampler, in one line."""
     metadata, capture = picture.metadata, picture.capture
     endpoint = f"{metadata.endpoint.method} {metadata.endpoint.path}" if metadata.endpoint is not None else ""
     sampler = f"{capture.sampler} {capture.hz:g} Hz" if capture.hz else capture.sampler
-    name = metadata.target.name if metadata.target.name != metadata.target.kind else ""
+    # A command's name can be a whole program given with -c.
+    name = " ".join(metadata.target.name.split())
+    name = "" if name == metadata.target.kind else name if len(name) <= LONGEST_NAME else f"{name[:LONGEST_NAME]}…"
     return " · ".join(part for part in (f"{metadata.target.kind} {name}".strip(), endpoint, sampler) if part)
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import http.client
+import io
 import json
 import os
 import signal
@@ -19,6 +21,7 @@ from chromium import until
 from decoded import decode
 from synthetic import MS, make_metadata, make_profile
 
+from profiler.cli import main
 from profiler.export import FORMATS
 from profiler.model.estimate import Estimate
 from profiler.model.profile import Profile, Samples
@@ -46,9 +49,21 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def profiler(*arguments: str | Path, **environment: str) -> subprocess.CompletedProcess[bytes]:
-    return subprocess.run(
-        [sys.executable, "-m", "profiler", *map(str, arguments)], capture_output=True, env={**PLAIN, **environment}
-    )
+    """The command as it is; a process of its own only where the environment matters, since starting one is dear."""
+    words = [str(argument) for argument in arguments]
+    if environment:
+        return subprocess.run(
+            [sys.executable, "-m", "profiler", *words], capture_output=True, env={**PLAIN, **environment}
+        )
+    out, err = (io.TextIOWrapper(io.BytesIO(), encoding="utf-8", write_through=True) for _ in range(2))
+    with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        patch.setenv("COLUMNS", "80")
+        try:
+            code = main(words)
+        except SystemExit as end:
+            code = int(end.code or 0)
+    streams = [stream.buffer.getvalue() for stream in (out, err)]  # type: ignore[attr-defined]
+    return subprocess.CompletedProcess(words, code, *streams)
 
 
 def output(*arguments: str | Path, **environment: str) -> str:
@@ -58,7 +73,7 @@ def output(*arguments: str | Path, **environment: str) -> str:
 
 
 def test_show_fits_80_columns_without_colour_when_piped(run: Path) -> None:
-    text = output("show", run)
+    text = output("show", run, TERM="xterm-256color")
     assert max(len(line) for line in text.splitlines()) <= 80
     assert "\x1b" not in text
     for part in (
@@ -279,3 +294,30 @@ def test_scalenes_lines_are_shown_and_its_doubtful_result_is_marked(tmp_path: Pa
     assert "manage.py:9  main()" in text
     assert "not to be trusted: 96% is charged to manage.py:9" in text
     assert json.loads(output("show", run, "--json"))["scalene"]["peak_mb"] == 120
+
+
+def test_a_terminal_without_unicode_is_served(run: Path) -> None:
+    text = output("show", run, PYTHONIOENCODING="ascii")
+    assert "18.00 [17.50, 18.50] ?s per request" in text
+
+
+def test_a_reader_that_has_gone_is_no_error(run: Path) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    for command in (["show"], ["export", "--format", "svg"]):
+        words = [sys.executable, "-m", "profiler", command[0], str(run), *command[1:]]
+        done = subprocess.run(words, stdout=writer, stderr=subprocess.PIPE, env=PLAIN)
+        assert (done.returncode, done.stderr) == (0, b""), command
+    os.close(writer)
+
+
+def test_narrow_screens_and_colour(run: Path) -> None:
+    assert "\x1b[" in output("show", run, FORCE_COLOR="1", TERM="xterm-256color")
+    assert "25.0%" in output("show", run, COLUMNS="30")
+
+
+def test_a_long_command_is_cut_in_the_title(tmp_path: Path) -> None:
+    metadata = make_metadata()
+    target = msgspec.structs.replace(metadata.target, kind="attach", name="python -c " + "x = 1\n" * 100)
+    text = output("show", written(tmp_path / "long", msgspec.structs.replace(metadata, target=target)))
+    assert len("".join(text.splitlines()[:2])) < 160
