@@ -63,6 +63,9 @@ def _figure_lines(metadata: RunMetadata, summary: Summary | None) -> Iterator[tu
         unit = "µs per request" if loaded else "CPU seconds per second"
         undisturbed = ", measured without sampling" if any(not block.sampler for block in metadata.blocks) else ""
         yield "CPU", f"{interval(metadata.cpu, 2 if loaded else 4)} {unit}{undisturbed}"
+    if summary is not None and summary.samples:
+        # What the tables below divide; the words say CPU or wall time.
+        yield "sampled", f"{summary.weight} by {summary.capture.sampler}"
     if metadata.rps is not None:
         yield "rate", f"{interval(metadata.rps, 0)} requests/s"
     if metadata.load is not None:

@@ -11,7 +11,7 @@ from profiler.views.language_bar import LanguageShare, language_shares
 from profiler.views.picture import Choice, make_picture
 from profiler.views.table import FunctionRow, function_rows
 from profiler.views.threads import ThreadRow, thread_rows
-from profiler.views.title import notes, title
+from profiler.views.title import notes, title, weight_note
 
 
 class Summary(msgspec.Struct, frozen=True, kw_only=True):
@@ -19,6 +19,8 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
 
     title: str
     notes: tuple[str, ...]
+    weight: str
+    """The total with its clock and what it was divided by, in words."""
     capture: Capture
     unit: str
     """Of every time below."""
@@ -43,6 +45,7 @@ def summarise(profile: Profile, metadata: RunMetadata, sampler: str, *, choice: 
     return Summary(
         title=title(picture),
         notes=notes(picture),
+        weight=weight_note(picture),
         capture=picture.capture,
         unit=picture.basis.unit,
         total=picture.basis.value(picture.total_ns),

@@ -79,6 +79,7 @@ def test_show_fits_80_columns_without_colour_when_piped(run: Path) -> None:
     for part in (
         "django-bolt testapp · GET /hello · perf 499 Hz",
         "18.00 [17.50, 18.50] µs per request",
+        "16.00 µs of CPU per request over 1,500 requests by perf",
         "2,000 [1,950, 2,050] requests/s",
         "sampled / measured CPU 88.9% [80.0, 95.0]",
         "sampling cost +1.2%",

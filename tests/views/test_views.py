@@ -170,3 +170,10 @@ def test_the_cells_of_a_bar_add_to_its_width(parts: list[float], width: int) -> 
     cells = bar_cells(shares, width)
     assert sum(cells) == width
     assert all(abs(count - share * width) <= 1 for count, share in zip(cells, shares, strict=True))
+
+
+def test_wall_time_is_never_called_cpu() -> None:
+    metadata = make_metadata()
+    wall = msgspec.structs.replace(metadata, captures=(msgspec.structs.replace(metadata.captures[0], clock="wall"),))
+    summary = summarise(make_profile(), wall, "perf", choice=Choice(), top=1)
+    assert summary.weight == "16.00 µs of wall time per request over 1,500 requests"
