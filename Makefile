@@ -1,6 +1,8 @@
 # Every recipe sets up what it needs first; a second call finds that done and starts in seconds.
 ENDPOINT ?= /hello
 ARGS ?=
+# off: do not rebuild Django-Bolt's extension with symbols; auto builds it the first time (some 5 minutes).
+SYMBOLS ?= auto
 export PATH := $(CURDIR)/.venv/bin:$(HOME)/.cargo/bin:$(PATH)
 export VIRTUAL_ENV := $(CURDIR)/.venv
 
@@ -17,7 +19,8 @@ setup-test:
 	@scripts/setup test
 
 record: setup ## record a flamegraph of the bundled app: ENDPOINT=/hello ARGS=...
-	@profiler record --endpoint $(ENDPOINT) $(ARGS)
+	@[ "$(SYMBOLS)" != auto ] || profiler build django-bolt
+	@profiler record --endpoint $(ENDPOINT) --symbols $(SYMBOLS) $(ARGS)
 
 test: setup-test ## the whole test suite, Rust and Python
 	@scripts/test
@@ -34,6 +37,9 @@ lint: setup-test ## format check, ruff, clippy, mypy, import rules
 fmt: setup-test ## format Python and Rust
 	cargo fmt --all
 	ruff format . && ruff check --fix .
+
+report: setup-test ## rebuild the figures of docs/ that come from recordings: RUN=...
+	@scripts/picture $(RUN)
 
 bench: setup-test ## microbenchmarks, paired
 	@pytest microbench --paired $(ARGS)
