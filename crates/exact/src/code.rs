@@ -67,7 +67,9 @@ impl CodeBook {
             _ => false,
         };
         if !fresh {
-            let read = self.read(pid, place, code, now_ns);
+            // A child that has ended can't be read any more; what it was forked from holds the same code objects.
+            let readers = [Some(pid), place.relative];
+            let read = readers.into_iter().flatten().find_map(|reader| self.read(reader, place, code, now_ns));
             self.codes.insert((pid, code), read);
         }
         let known = self.codes.get_mut(&(pid, code))?.as_mut()?;
@@ -116,6 +118,8 @@ pub struct Place<'a> {
     pub offsets: &'a Offsets,
     /// Address of the type of code objects.
     pub code_type: u64,
+    /// The process this one was forked from, where it is known.
+    pub relative: Option<u32>,
 }
 
 impl Place<'_> {

@@ -30,13 +30,21 @@ struct Chain {
 }
 
 impl Joiner {
-    /// The number of the sample's stack; the tally is brought up to date.
-    pub fn join(&mut self, sample: &Sample, bytes: &[u8], kernel: &[u64], interpreter: Option<&Interpreter>) -> u32 {
+    /// The number of the sample's stack; the tally is brought up to date. `relative` is the process that the sample's was
+    /// forked from.
+    pub fn join(
+        &mut self,
+        sample: &Sample,
+        bytes: &[u8],
+        kernel: &[u64],
+        interpreter: Option<&Interpreter>,
+        relative: Option<u32>,
+    ) -> u32 {
         let native = self.unwind(sample, bytes);
         let places: Vec<Where> =
             native.addresses.iter().map(|address| self.spaces.place(sample.pid, *address)).collect();
         let roles: Vec<Role> = places.iter().map(|place| self.spaces.role(place)).collect();
-        let chain = interpreter.map_or_else(Chain::default, |found| self.read_chain(sample, found));
+        let chain = interpreter.map_or_else(Chain::default, |found| self.read_chain(sample, found, relative));
         let facts = Facts {
             root_reached: native.root_reached,
             chain_ended: !matches!(sample.walk, Walk::Fault | Walk::TooDeep),
@@ -79,9 +87,9 @@ impl Joiner {
         self.spaces.unwind(sample.pid, &registers, stack, sample.time_ns)
     }
 
-    fn read_chain(&mut self, sample: &Sample, interpreter: &Interpreter) -> Chain {
+    fn read_chain(&mut self, sample: &Sample, interpreter: &Interpreter, relative: Option<u32>) -> Chain {
         let mut chain = Chain::default();
-        let place = code::Place { offsets: &interpreter.offsets, code_type: interpreter.code_type };
+        let place = code::Place { offsets: &interpreter.offsets, code_type: interpreter.code_type, relative };
         for frame in &sample.frames {
             let flagged = interpreter.offsets.entry_is_flag;
             if !flagged && frame.owner >= FIRST_ENTRY_OWNER {

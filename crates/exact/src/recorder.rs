@@ -20,6 +20,8 @@ struct Process {
     interpreter: Option<Interpreter>,
     /// The address space this was found in; exec draws a new one.
     identity: u64,
+    /// A process of the same address space's identity: the one it was forked from.
+    relative: Option<u32>,
     /// When the interpreter was last looked for; 0 where nothing is left to find.
     looked_ns: u64,
 }
@@ -148,7 +150,7 @@ impl Recorder {
         let Some(process) = self.processes.get(&sample.pid) else { return };
         // What was walked before the process was described, or after it became another program, has no Python side.
         let interpreter = process.interpreter.as_ref().filter(|_| process.identity == sample.space);
-        let stack = self.joiner.join(sample, &pending.stack, &pending.kernel, interpreter);
+        let stack = self.joiner.join(sample, &pending.stack, &pending.kernel, interpreter, process.relative);
         self.joiner.stacks.rows.push(Row { time_ns: sample.time_ns, pid: sample.pid, tid: sample.tid, stack });
         self.joiner.stacks.threads.insert((sample.pid, sample.tid), sample.thread_name.clone());
     }
@@ -184,13 +186,18 @@ impl Recorder {
         let Some(status) = process::read_status(pid) else {
             return if now_ns == 0 { Err(Error::Target(format!("no such process: {pid}"))) } else { Ok(()) };
         };
+        if status.space == 0 && now_ns != 0 {
+            return Ok(()); // it is ending
+        }
         if status.space == 0 {
             return Err(Error::Refused {
                 message: format!("process {pid} may not be read"),
                 hint: "needs root or CAP_SYS_PTRACE; see `profiler doctor`".to_owned(),
             });
         }
-        self.joiner.spaces.read(pid, now_ns);
+        if !self.joiner.spaces.read(pid, now_ns) {
+            return Ok(());
+        }
         let found = match self.interpreters.get(&status.space) {
             Some(known) => Ok(known.clone()),
             None => find_interpreter(pid),
@@ -208,7 +215,9 @@ impl Recorder {
                 (None, now_ns)
             }
         };
-        self.processes.insert(pid, Process { interpreter, identity: status.space, looked_ns });
+        let parent = self.processes.get(&status.parent).filter(|process| process.identity == status.space);
+        let relative = parent.map(|process| process.relative.unwrap_or(status.parent));
+        self.processes.insert(pid, Process { interpreter, identity: status.space, relative, looked_ns });
         Ok(())
     }
 
@@ -217,9 +226,10 @@ impl Recorder {
     fn describe_gone(&mut self, sample: &Sample) {
         let like = self.processes.iter().find(|(_, process)| process.identity == sample.space);
         let Some((relative, process)) = like else { return };
-        let (relative, interpreter) = (*relative, process.interpreter.clone());
+        // The eldest of the family is the one most likely to be alive.
+        let (relative, interpreter) = (process.relative.unwrap_or(*relative), process.interpreter.clone());
         self.joiner.spaces.inherit(relative, sample.pid);
-        self.processes.insert(sample.pid, Process { interpreter, identity: sample.space, looked_ns: 0 });
+        self.processes.insert(sample.pid, Process { interpreter, identity: sample.space, relative: Some(relative), looked_ns: 0 });
     }
 
     fn note(&mut self, note: String) {

@@ -59,6 +59,9 @@ impl Spaces {
     /// Read a process's mappings. False where it is gone.
     pub fn read(&mut self, pid: u32, now_ns: u64) -> bool {
         let Ok(mappings) = process::read_mappings(pid) else { return false };
+        if mappings.is_empty() {
+            return false; // it is ending
+        }
         let root = foreign_root(pid);
         let key = pid.cast_signed();
         self.scanned_ns.insert(pid, now_ns);

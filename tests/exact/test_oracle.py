@@ -1,0 +1,96 @@
+"""Every stack that is recorded of a program with a known nesting is one that can be; and the shares are right."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import pytest
+from call_rules import relevant, why_impossible
+from sampled_stacks import build_oracle, interpreters, running_oracle, sample, stacks_of
+
+INTERPRETERS = interpreters()
+
+
+@pytest.fixture(scope="module", params=INTERPRETERS, ids=lambda path: path.parts[-3])
+def python(request: pytest.FixtureRequest) -> Path:
+    return Path(request.param)
+
+
+@pytest.fixture(scope="module")
+def extension(python: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("oracle")
+    build_oracle(folder, python)
+    return folder
+
+
+def test_no_stack_is_impossible_and_shares_are_right(python: Path, extension: Path, tmp_path: Path) -> None:
+    with running_oracle(python, extension, "sections") as oracle:
+        oracle.start_counting()
+        capture = sample([oracle.pid], tmp_path, hz=1999, seconds=3)
+        used = oracle.finish()
+    assert capture.lost == 0
+    assert len(capture.samples) > 500
+    assert capture.quality["unspliced"] < 0.005
+    assert capture.quality["truncated"] < 0.005
+    assert capture.quality["root_reached"] > 0.99
+    stacks = stacks_of(capture)
+    fitting = [stack for stack in stacks if "[unspliced]" not in stack.names]
+    impossible = {why_impossible(stack.frames) for stack in fitting} - {""}
+    assert not impossible
+
+    # Shares of the sections that use no CPU but their own thread's.
+    alone = {name for name in used if name not in ("stateless", "from_thread")}
+    seen = dict.fromkeys(alone, 0)
+    for stack in fitting:
+        for name in alone.intersection(relevant(stack.frames)):
+            if stack.thread == "run_sections" or stack.thread.startswith("python"):
+                seen[name] += stack.count
+    total, total_used = sum(seen.values()), sum(used[name] for name in alone)
+    for name in sorted(alone):
+        share, expected = seen[name] / total, used[name] / total_used
+        doubt = 5 * math.sqrt(max(expected * (1 - expected), 0.01) / total)
+        assert abs(share - expected) < 0.01 + doubt, f"{name}: {share:.3f} of the samples, {expected:.3f} of the CPU"
+
+
+def test_the_running_line_is_right(python: Path, extension: Path, tmp_path: Path) -> None:
+    lines = (Path(__file__).with_name("oracle_target.py")).read_text().splitlines()
+    with running_oracle(python, extension, "sections") as oracle:
+        capture = sample([oracle.pid], tmp_path, hz=999, seconds=1)
+    checked = 0
+    for stack in stacks_of(capture):
+        own = [frame for frame in stack.frames if frame.file.endswith("oracle_target.py")]
+        for frame, callee in zip(own, own[1:], strict=False):
+            if frame.name == "section" or callee.name not in ("leaf_python", "recurse", "raise_deep"):
+                continue
+            assert f"{callee.name}(" in lines[frame.line - 1], f"{frame.name} calls {callee.name} in line {frame.line}"
+            checked += 1
+    assert checked > 10
+
+
+def test_threads_born_and_dying_and_threads_without_python(python: Path, extension: Path, tmp_path: Path) -> None:
+    with running_oracle(python, extension, "churn") as oracle:
+        oracle.start_counting()
+        capture = sample([oracle.pid], tmp_path, hz=1999, seconds=2)
+        oracle.finish()
+    stacks = stacks_of(capture)
+    assert capture.quality["unspliced"] < 0.01
+    fitting = [stack for stack in stacks if "[unspliced]" not in stack.names]
+    assert not {why_impossible(stack.frames) for stack in fitting} - {""}
+    together = [relevant(stack.frames) for stack in fitting]
+    assert any(names[:1] == ["short_lived"] for names in together), "short-lived threads are seen"
+    assert any(names[:2] == ["stateless()", "spin()"] for names in together), "threads without Python state are seen"
+    assert any(names[:1] == ["attaching()"] and "leaf_callback" in names for names in together)
+
+
+def test_forked_children_are_seen_from_their_first_instant(python: Path, extension: Path, tmp_path: Path) -> None:
+    with running_oracle(python, extension, "fork") as oracle:
+        oracle.start_counting()
+        capture = sample([oracle.pid], tmp_path, hz=999, seconds=2)
+        oracle.finish()
+    children = set(capture.samples.pid.tolist()) - {oracle.pid}
+    assert len(children) > 3
+    stacks = stacks_of(capture)
+    assert not {why_impossible(stack.frames) for stack in stacks if "[unspliced]" not in stack.names} - {""}
+    working = sum(stack.count for stack in stacks if relevant(stack.frames)[:2] == ["forked", "leaf_python"])
+    assert working > 0.5 * len(capture.samples)
