@@ -13,7 +13,7 @@ from profiler.cli.console import print_json, status_console
 from profiler.cli.show_command import add_choice, open_picture, read_choice
 from profiler.export.speedscope import SpeedscopeExporter
 from profiler.runs import Run, open_run
-from profiler.viewer import Viewer, load_assets
+from profiler.viewer import Viewer, load_assets, write_page
 from profiler.viewer.browser import open_browser
 from profiler.views.picture import Choice
 
@@ -22,7 +22,7 @@ VIEWS = ("left-heavy", "time-ordered", "sandwich")
 
 class OpenOptions(msgspec.Struct, frozen=True, kw_only=True):
     sampler: str | None = None
-    choice: Choice = Choice()
+    choice: Choice = Choice(fold=True)
     browser: bool = True
     view: str = "left-heavy"
     as_json: bool = False
@@ -34,7 +34,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--no-browser", dest="browser", action="store_false", help="only print the URL")
     parser.add_argument("--view", choices=VIEWS, default="left-heavy", help="what to show first (default left-heavy)")
-    add_choice(parser, fold=False)
+    parser.add_argument("--page", action="store_true", help="write a page that needs no server, and print its URL")
+    add_choice(parser, fold=True)
     parser.add_argument("--json", action="store_true", help="print the URL as a JSON object on standard output")
 
 
@@ -47,6 +48,9 @@ def run(namespace: argparse.Namespace) -> int:
         as_json=namespace.json,
     )
     opened = open_run(namespace.run_reference)
+    if namespace.page:
+        _report(page_url(opened, options), opened, options)
+        return 0
     with contextlib.suppress(KeyboardInterrupt):
         serve_run(opened, options)
     return 0
@@ -63,15 +67,31 @@ def serve_run(opened: Run, options: OpenOptions | None = None) -> None:
     assets = load_assets()
     picture = open_picture(opened, options.sampler, options.choice)
     with _sigterm_interrupts(), Viewer(SpeedscopeExporter().encode(picture), assets, view=options.view) as viewer:
-        if options.as_json:
-            print_json({"schema": "profiler.open/1", "url": viewer.url, "run": str(opened.path)})
-        else:
-            # The URL alone on its line of standard output, unwrapped, so that a script can read it.
-            print(viewer.url, flush=True)
+        _report(viewer.url, opened, options)
         started = options.browser and open_browser(viewer.url)
         note = "opened in the browser" if started else "open this URL in a browser on this machine"
         status_console().print(f"{note}; Ctrl-C ends it", style="dim")
         viewer.wait()
+
+
+def page_url(opened: Run, options: OpenOptions | None = None) -> str:
+    """Write the flamegraph beside the run as a page that needs no server; its URL.
+
+    Raises:
+        ProfilerError, UsageError: as `serve_run`, or the place beside the run can't be written.
+    """
+    options = options or OpenOptions()
+    picture = open_picture(opened, options.sampler, options.choice)
+    script = opened.path.resolve().with_name(f"{opened.path.resolve().name}.speedscope.js")
+    return write_page(SpeedscopeExporter().encode(picture), script, view=options.view)
+
+
+def _report(url: str, opened: Run, options: OpenOptions) -> None:
+    if options.as_json:
+        print_json({"schema": "profiler.open/1", "url": url, "run": str(opened.path)})
+    else:
+        # The URL alone on its line of standard output, unwrapped, so that a script can read it.
+        print(url, flush=True)
 
 
 @contextlib.contextmanager

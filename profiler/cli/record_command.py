@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 
 import msgspec
+from rich.console import Console
 
 from profiler.capture import CaptureOptions, record
 from profiler.capture.machine import default_cpu_sets
@@ -98,7 +99,7 @@ def run(namespace: argparse.Namespace) -> int:
     if options.open_viewer:
         _open(recorded)
     elif not options.as_json and metadata.captures:
-        console.print(f"flamegraph: profiler open {recorded.path}")
+        _print_page(recorded, console)
     return UNTRUSTED if metadata.untrusted else 0
 
 
@@ -174,6 +175,16 @@ def _show(recorded: Run) -> None:
     from profiler.cli.show_command import render_show
 
     render_show(recorded, result_console())
+
+
+def _print_page(recorded: Run, console: Console) -> None:
+    """Where nobody watches, the flamegraph is left as a page that needs no server."""
+    if not any(capture.samples for capture in recorded.metadata.captures):
+        return
+    from profiler.cli.open_command import page_url
+
+    console.print("flamegraph, here or by `profiler open`:")
+    print(page_url(recorded), flush=True)
 
 
 def _open(recorded: Run) -> None:
