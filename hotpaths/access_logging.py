@@ -38,10 +38,12 @@ class PythonAccessLog:
         self.logger.addHandler(handler)
         self.slow_ms = slow_ms
         self.fields = FIELDS
+        # Asked once, as the server that this follows does: a level is not changed while it serves.
+        self._is_debugging = self.logger.isEnabledFor(logging.DEBUG)
 
     def begin(self, method: str, path: str) -> float:
-        """The time a request came in, in seconds. A line at DEBUG is considered, and not wanted."""
-        if self.logger.isEnabledFor(logging.DEBUG):
+        """The time a request came in, in seconds."""
+        if self._is_debugging:
             self.logger.debug("%s %s", method, path)
         return time.time()
 
