@@ -83,8 +83,9 @@ def _all_threads(picture: Picture) -> dict[str, Any]:
     kept = cut_to_budget(rows, ALL_THREADS_BYTES, rare=len(picture.frames))
     # Short enough for speedscope's title bar; the whole of it is in the name of the file.
     time = f"{picture.basis.value(picture.total_ns):,.4g} {clock_unit(picture)}"
+    folded = " · plumbing folded" if picture.choice.fold else ""
     distorted = f" · distorted: {picture.capture.distorted}" if picture.capture.distorted else ""
-    return _sampled(f"all threads · {title(picture)} · {time}{distorted}", kept)
+    return _sampled(f"all threads · {title(picture)} · {time}{folded}{distorted}", kept)
 
 
 def _each_thread(picture: Picture) -> list[dict[str, Any]]:

@@ -67,7 +67,7 @@ def test_show_names_what_ran(run: Run) -> None:
 
 def test_speedscope_shows_the_run_by_frame_name_and_weight(run: Run, tmp_path: Path) -> None:
     expected: Counter[str] = Counter()
-    for stack, weight in decode("speedscope", exported(run, "speedscope")).items():
+    for stack, weight in decode("speedscope", exported(run, "speedscope", "--fold")).items():
         for name in set(stack):
             expected[name] += weight
     jsonschema.validate(
@@ -88,6 +88,7 @@ def test_speedscope_shows_the_run_by_frame_name_and_weight(run: Run, tmp_path: P
     assert server.returncode == 0
     assert all(entry.startswith("http://127.0.0.1:") for entry in asked)
     assert "all threads · django-bolt" in imported["profiles"][0]["name"]
+    assert "plumbing folded" in imported["profiles"][0]["name"]
     seen = _totals(imported)
     for name, weight in expected.most_common(200):
         assert seen[name] == pytest.approx(weight, abs=10), name
