@@ -31,9 +31,14 @@ def run(namespace: argparse.Namespace) -> int:
     table = Table("run", "target", "endpoint", "CPU", "requests/s", "sampler", "state", box=None, pad_edge=False)
     for entry in runs:
         row = _row(entry.metadata)
-        table.add_row(*(str(row[key]) for key in ("id", "target", "endpoint", "cpu", "rps", "samplers", "state")))
+        table.add_row(*(shorten(str(row[key])) for key in ("id", "target", "endpoint", "cpu", "rps", "samplers", "state")))
     result_console().print(table)
     return 0
+
+
+def shorten(text: str, width: int = 36) -> str:
+    """The text, cut in the middle where it is long: attached processes are named by their whole command."""
+    return text if len(text) <= width else f"{text[: width // 2]}…{text[-(width // 2 - 1) :]}"
 
 
 def _row(metadata: RunMetadata) -> dict[str, str]:

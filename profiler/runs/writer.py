@@ -57,10 +57,11 @@ class RunWriter:
         return self.folder / layout.ATTACHMENTS
 
     def scratch(self, name: str) -> Path:
-        """A folder for a sampler's own files; it does not become part of the run."""
+        """A folder for a sampler's own files, by its absolute path: a target may run in another folder. It does not
+        become part of the run."""
         path = self.folder / "scratch" / name
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
-        return path
+        return path.resolve()
 
     def write_profile(self, sampler: str, profile: Profile) -> None:
         """Add what one sampler saw."""
