@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use gimli::{BaseAddresses, CieOrFde, EhFrame, EhFrameHdr, EndianSlice, LittleEndian, UnwindSection};
+use gimli::{BaseAddresses, CieOrFde, EhFrame, EhFrameHdr, EndianSlice, LittleEndian, Pointer, UnwindSection};
 
 use crate::bytes::SharedBytes;
 use crate::image::Image;
@@ -37,10 +37,13 @@ impl FunctionRanges {
         match self {
             Self::Table { header, frames, bases } => {
                 let parsed = EhFrameHdr::new(header, LittleEndian).parse(bases, 8).ok()?;
+                // Step by step, because the way in one step subtracts without looking when the table is damaged.
+                let Pointer::Direct(place) = parsed.table()?.lookup(address, bases).ok()? else { return None };
+                let offset = usize::try_from(place.checked_sub(bases.eh_frame.section?)?).ok()?;
                 let section = EhFrame::new(frames, LittleEndian);
-                let entry =
-                    parsed.table()?.fde_for_address(&section, bases, address, EhFrame::cie_from_offset).ok()?;
-                Some(entry.initial_address()..entry.initial_address().saturating_add(entry.len()))
+                let entry = section.fde_from_offset(bases, offset.into(), EhFrame::cie_from_offset).ok()?;
+                let range = entry.initial_address()..entry.initial_address().saturating_add(entry.len());
+                range.contains(&address).then_some(range)
             }
             Self::List(ranges) => {
                 let after = ranges.partition_point(|range| range.start <= address);
