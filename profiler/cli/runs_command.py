@@ -31,7 +31,8 @@ def run(namespace: argparse.Namespace) -> int:
     table = Table("run", "target", "endpoint", "CPU", "requests/s", "sampler", "state", box=None, pad_edge=False)
     for entry in runs:
         row = _row(entry.metadata)
-        table.add_row(*(shorten(str(row[key])) for key in ("id", "target", "endpoint", "cpu", "rps", "samplers", "state")))
+        columns = ("id", "target", "endpoint", "cpu", "rps", "samplers", "state")
+        table.add_row(*(shorten(row[key]) for key in columns))
     result_console().print(table)
     return 0
 
