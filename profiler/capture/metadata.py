@@ -55,7 +55,8 @@ def describe_capture(
         languages=language_shares(profile),
         sampled_cpu_ns=sampled,
         measured_cpu_ns=measured,
-        agreement=agreement,
+        # A sampler that takes no stacks at all (scalene) has nothing to be compared with.
+        agreement=agreement if profile.stacks else None,
         overhead=overhead_estimate(blocks, sampler.name, segment=segment),
         sampler_cpu_s=raw.sampler_cpu_s,
         warnings=raw.warnings,
