@@ -10,7 +10,7 @@ from pathlib import Path
 
 import msgspec
 
-from microbench.paired.bodies import Pair
+from microbench.paired.bodies import Pair, compile_arms
 from microbench.paired.processes import Errand, compare, python
 from microbench.paired.rounds import measure
 from profiler.errors import ProfilerError
@@ -30,6 +30,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     given = {field.name: getattr(arguments, field.name, None) for field in fields(PairedOptions)}
     options = PairedOptions(**{name: value for name, value in given.items() if value is not None})
     try:
+        compile_arms(pair)  # what is no Python is said here, not by the first process
         comparison = compare(
             arguments.name, statement_command(pair), null=pair.null_kind, options=options, folder=Path.cwd()
         )
