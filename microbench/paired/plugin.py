@@ -50,16 +50,26 @@ class PairedSession:
 
     def command(self, item: pytest.Item) -> list[str]:
         """Run this test alone, in a fresh interpreter, with the options this run was given."""
-        from microbench.paired.processes import python
+        from microbench.paired.processes import SCRATCH, python
 
-        given = self.config.invocation_params.args
-        positional = set(self.config.args)
-        kept = [str(entry) for entry in given if str(entry) not in positional]
-        quiet = ["-p", "no:cacheprovider", "--rootdir", str(self.config.rootpath)]
+        kept = _without_selection([str(entry) for entry in self.config.invocation_params.args], set(self.config.args))
+        quiet = ["-o", f"cache_dir={SCRATCH}", "--rootdir", str(self.config.rootpath)]
         if self.config.pluginmanager.hasplugin("_cov"):
             quiet.append("--no-cov")
         test = f"{item.path}::{item.nodeid.partition('::')[2]}"
         return [*python(), "-m", "pytest", *kept, *quiet, test, "--paired-child"]
+
+
+def _without_selection(arguments: list[str], positional: set[str]) -> list[str]:
+    """The options given, without what chose the tests: a fresh process is told the one it is for."""
+    kept = []
+    entries = iter(arguments)
+    for entry in entries:
+        if entry in ("-k", "-m"):
+            next(entries, None)
+        elif entry not in positional:
+            kept.append(entry)
+    return kept
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -20,6 +20,8 @@ from microbench.paired.rounds import Measured, Orders
 from profiler.errors import ProfilerError
 
 PRECISE, AT_MOST, OUT_OF_TIME = "precise enough", "the most processes allowed", "the time is up"
+SCRATCH = "{scratch}"
+"""Stands in a command for the folder that a process has to itself, and that is gone after it."""
 LINES_SHOWN = 25  # of a failed process's output
 
 
@@ -105,7 +107,7 @@ def _ask_fresh_process(
         # A hash seed per process, from the recorded seed: drawn anew by each process and yet repeatable.
         environment = {**os.environ, "PYTHONHASHSEED": str(hash_seed)}
         process = subprocess.run(
-            [*command, str(errand)],
+            [*(part.replace(SCRATCH, scratch) for part in command), str(errand)],
             cwd=folder,
             env=environment,
             stdin=subprocess.DEVNULL,

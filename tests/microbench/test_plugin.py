@@ -46,7 +46,7 @@ def run(folder: Path, *arguments: str, expect: int | None = 0) -> str:
     environment["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
     plugins = ("-p", "microbench.paired.plugin", "-p", "pytest_benchmark.plugin")
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *plugins, *arguments],
+        [sys.executable, "-m", "pytest", *plugins, *arguments],
         cwd=folder,
         env=environment,
         capture_output=True,
@@ -241,6 +241,12 @@ def test_wrong_options_are_refused(project: Path, options: tuple[str, ...], word
     output = run(project, "--paired", *options, expect=4)
     assert words in output
     assert "Traceback" not in output
+
+
+def test_how_tests_were_chosen_does_not_reach_the_fresh_process(project: Path) -> None:
+    output = run(project, "--paired", *QUICK, "-k", "test_sums.py", "--lf", "test_sums.py", "-p", "cacheprovider")
+    assert "1 passed" in output
+    assert not (project / "{scratch}").exists()
 
 
 def test_reports_of_the_run_are_written_once(project: Path) -> None:
