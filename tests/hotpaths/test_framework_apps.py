@@ -39,6 +39,7 @@ class Serving:
 
     name: str
     folder: str
+    """Where it is started, relative to the applications."""
     argv: tuple[str, ...]
 
     def __str__(self) -> str:
@@ -48,6 +49,21 @@ class Serving:
 PYTHON = str(BIN / "python")
 SERVINGS = (
     Serving("django-bolt", "bolt", (PYTHON, "manage.py", "runbolt", "--host", "127.0.0.1", "--port", "{port}")),
+    Serving(
+        "django-bolt-from-elsewhere",
+        "..",
+        (
+            PYTHON,
+            str(APPS / "bolt/manage.py"),
+            "runbolt",
+            "--host",
+            "127.0.0.1",
+            "--port",
+            "{port}",
+            "--processes",
+            "2",
+        ),
+    ),
     Serving("fastapi-uvicorn", "fastapi", (PYTHON, "-m", "uvicorn", "main:app", "--port", "{port}")),
     Serving(
         "fastapi-granian",
