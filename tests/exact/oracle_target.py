@@ -1,8 +1,8 @@
 """Runs named sections in a known nesting, each of which accounts its own CPU time.
 
-`oracle_target.py MODULE_FOLDER MODE`: prints its pid, works until a line arrives on standard input, then prints what each
-section used (seconds of thread CPU time since the first line arrived) as JSON. The functions below are the only ones
-that may be on a stack; the tests know which may call which.
+`oracle_target.py MODULE_FOLDER MODE`: prints its pid, works until two lines have arrived on standard input, then prints
+what each section used (seconds of thread CPU time since the first line) as JSON. The tests know which of the functions
+below may call which.
 """
 
 from __future__ import annotations

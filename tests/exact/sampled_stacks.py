@@ -68,9 +68,7 @@ class Oracle:
 
 @contextlib.contextmanager
 def running_oracle(python: Path, folder: Path, mode: str) -> Iterator[Oracle]:
-    process = subprocess.Popen(
-        [python, TARGET, folder, mode], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    )
+    process = subprocess.Popen([python, TARGET, folder, mode], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     try:
         assert process.stdout is not None and process.stdin is not None
         yield Oracle(process, int(process.stdout.readline()))
@@ -116,5 +114,3 @@ def stacks_of(capture: RawCapture) -> list[Stack]:
         Stack(tuple(capture.frames[index] for index in capture.stacks[stack]), count, thread)
         for (stack, thread), count in counts.items()
     ]
-
-

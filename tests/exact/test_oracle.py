@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from pathlib import Path
 
@@ -27,7 +28,7 @@ def extension(python: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_no_stack_is_impossible_and_shares_are_right(python: Path, extension: Path, tmp_path: Path) -> None:
     with running_oracle(python, extension, "sections") as oracle:
         oracle.start_counting()
-        capture = sample([oracle.pid], tmp_path, hz=1999, seconds=3)
+        capture = sample([oracle.pid], tmp_path, hz=1999, seconds=2)
         used = oracle.finish()
     assert capture.lost == 0
     assert len(capture.samples) > 500
@@ -60,7 +61,7 @@ def test_the_running_line_is_right(python: Path, extension: Path, tmp_path: Path
     checked = 0
     for stack in stacks_of(capture):
         own = [frame for frame in stack.frames if frame.file.endswith("oracle_target.py")]
-        for frame, callee in zip(own, own[1:], strict=False):
+        for frame, callee in itertools.pairwise(own):
             if frame.name == "section" or callee.name not in ("leaf_python", "recurse", "raise_deep"):
                 continue
             assert f"{callee.name}(" in lines[frame.line - 1], f"{frame.name} calls {callee.name} in line {frame.line}"

@@ -8,6 +8,8 @@
 #define MAX_KERNEL_FRAMES 64
 #define COMM_BYTES 16
 
+enum register_index { BX, BP, SP, IP, R8, R9, R10, R11, R12, R13, R14, R15, REGISTERS };
+
 /* Records of one sample carry the same cpu and sequence; the sample itself comes last. */
 enum record_kind {
     RECORD_SAMPLE = 1,
@@ -77,9 +79,7 @@ struct sample_record {
     __u64 time;
     __u32 pid;
     __u32 tid;
-    __u64 ip;
-    __u64 sp;
-    __u64 bp;
+    __u64 registers[REGISTERS]; /* BX BP SP IP R8 to R15: what unwind tables refer to */
     __u64 thread_state;
     __u64 space;        /* start of the initial stack: the address space's identity */
     __u64 stack_size;   /* bytes between sp and the stack's first frame, 0 where it can't be told */

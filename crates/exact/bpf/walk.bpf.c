@@ -196,7 +196,7 @@ static __always_inline void walk_python(struct scratch *scratch, const struct la
     sample->thread_state = state;
     if (sample->status != WALK_ATTACHED && sample->status != WALK_DETACHED)
         return;
-    if (find_first_frame(layout, state, sample->ip, &frame)) {
+    if (find_first_frame(layout, state, sample->registers[IP], &frame)) {
         sample->status = WALK_FAULT;
         return;
     }
@@ -229,7 +229,7 @@ static __always_inline void walk_python(struct scratch *scratch, const struct la
                 break;                                                                                     \
             if (part > CHUNK)                                                                              \
                 part = CHUNK;                                                                              \
-            if (bpf_probe_read_user(room->bytes + done, part, (const void *)(sample->sp + done)))          \
+            if (bpf_probe_read_user(room->bytes + done, part, (const void *)(sample->registers[SP] + done)))          \
                 break;                                                                                     \
             room->record.bytes = done + part;                                                              \
         }                                                                                                  \
@@ -286,6 +286,23 @@ static __always_inline void identify(struct sample_record *sample)
     bpf_get_current_comm(sample->comm, sizeof(sample->comm));
 }
 
+#define KEEP_REGISTERS(from)                  \
+    {                                         \
+        sample->registers[BX] = (from).rbx;   \
+        sample->registers[BP] = (from).rbp;   \
+        sample->registers[SP] = (from).rsp;   \
+        sample->registers[IP] = (from).rip;   \
+        sample->registers[R8] = (from).r8;    \
+        sample->registers[R9] = (from).r9;    \
+        sample->registers[R10] = (from).r10;  \
+        sample->registers[R11] = (from).r11;  \
+        sample->registers[R12] = (from).r12;  \
+        sample->registers[R13] = (from).r13;  \
+        sample->registers[R14] = (from).r14;  \
+        sample->registers[R15] = (from).r15;  \
+    }
+
+/* The registers of user mode, wherever the thread was interrupted. */
 static __always_inline int take_registers(struct bpf_perf_event_data *context, struct task_struct *task,
                                           struct sample_record *sample)
 {
@@ -293,19 +310,15 @@ static __always_inline int take_registers(struct bpf_perf_event_data *context, s
 
     sample->in_kernel = !(cs & 3);
     if (sample->in_kernel) {
-        struct pt_regs *user = (struct pt_regs *)bpf_task_pt_regs(task);
+        struct pt_regs *saved = (struct pt_regs *)bpf_task_pt_regs(task);
         struct pt_regs copy;
 
-        if (bpf_probe_read_kernel(&copy, sizeof(copy), user))
+        if (bpf_probe_read_kernel(&copy, sizeof(copy), saved))
             return -1;
-        sample->ip = copy.rip;
-        sample->sp = copy.rsp;
-        sample->bp = copy.rbp;
+        KEEP_REGISTERS(copy);
         return 0;
     }
-    sample->ip = context->regs.rip;
-    sample->sp = context->regs.rsp;
-    sample->bp = context->regs.rbp;
+    KEEP_REGISTERS(context->regs);
     return 0;
 }
 
@@ -371,7 +384,7 @@ int take_sample(struct bpf_perf_event_data *context)
         return 0;
     }
     fs_base = task->thread.fsbase;
-    sample->stack_size = measure_stack(sample->sp, fs_base, space);
+    sample->stack_size = measure_stack(sample->registers[SP], fs_base, space);
     if (layout)
         walk_python(scratch, layout, fs_base);
     if (sample->in_kernel)

@@ -1,7 +1,7 @@
 //! One sample's registers, stack bytes, kernel chain and Python frames become one stack.
 
 use profiler_splice::{splice, Class, Facts, Link, Piece};
-use profiler_unwind::{Place as Where, Registers, StackCopy};
+use profiler_unwind::{Place as Where, StackCopy};
 
 use crate::code::{self, CodeBook};
 use crate::interpreter::Interpreter;
@@ -81,10 +81,9 @@ impl Joiner {
     }
 
     fn unwind(&mut self, sample: &Sample, bytes: &[u8]) -> NativeStack {
-        let registers = Registers::new(sample.ip, sample.sp, sample.bp);
         let whole = sample.stack_size != 0 && bytes.len() as u64 >= sample.stack_size;
         let stack = StackCopy { bytes, start: sample.sp, full: !whole };
-        self.spaces.unwind(sample.pid, &registers, stack, sample.time_ns)
+        self.spaces.unwind(sample.pid, &sample.registers, stack, sample.time_ns)
     }
 
     fn read_chain(&mut self, sample: &Sample, interpreter: &Interpreter, relative: Option<u32>) -> Chain {

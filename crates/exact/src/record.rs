@@ -1,5 +1,7 @@
 //! What the BPF program puts into the ring; mirrors `bpf/record.h`.
 
+use profiler_unwind::Registers;
+
 /// What became of the walk over the CPython frames.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Walk {
@@ -33,9 +35,8 @@ pub struct Sample {
     pub time_ns: u64,
     pub pid: u32,
     pub tid: u32,
-    pub ip: u64,
+    pub registers: Registers,
     pub sp: u64,
-    pub bp: u64,
     pub space: u64,
     /// Bytes from the stack pointer to the stack's end, 0 where that can't be told.
     pub stack_size: u64,
@@ -51,7 +52,7 @@ pub struct Sample {
 /// A record of the ring. Those of one sample carry the same CPU and sequence, the sample last.
 #[derive(Debug)]
 pub enum Record<'a> {
-    Sample(Sample),
+    Sample(Box<Sample>),
     Stack(&'a [u8]),
     /// Kernel addresses, leaf first.
     Kernel(Vec<u64>),
@@ -59,14 +60,16 @@ pub enum Record<'a> {
 
 const HEAD: usize = 16;
 const STACK_HEAD: usize = 32;
-const SAMPLE_HEAD: usize = 112;
+const SAMPLE_HEAD: usize = 184;
+/// BX BP SP IP R8 to R15, by perf's numbers.
+const REGISTER_MASK: u64 = 1 << 1 | 1 << 6 | 1 << 7 | 1 << 8 | 0xff << 16;
 
 /// CPU, sequence and content of a record. None where it is damaged.
 #[must_use]
 pub fn parse(bytes: &[u8]) -> Option<(u32, u64, Record<'_>)> {
     let (cpu, sequence) = (u32_at(bytes, 4)?, u64_at(bytes, 8)?);
     let record = match u32_at(bytes, 0)? {
-        1 => Record::Sample(parse_sample(bytes)?),
+        1 => Record::Sample(Box::new(parse_sample(bytes)?)),
         2 => {
             let length = usize::try_from(u64_at(bytes, HEAD)?).ok()?;
             Record::Stack(bytes.get(STACK_HEAD..STACK_HEAD + length)?)
@@ -78,20 +81,19 @@ pub fn parse(bytes: &[u8]) -> Option<(u32, u64, Record<'_>)> {
 }
 
 fn parse_sample(bytes: &[u8]) -> Option<Sample> {
-    let count = u32_at(bytes, 84)? as usize;
+    let count = u32_at(bytes, 156)? as usize;
     let frames = bytes.get(SAMPLE_HEAD..SAMPLE_HEAD + 16 * count)?;
-    let name = &bytes[96..SAMPLE_HEAD];
+    let name = &bytes[168..SAMPLE_HEAD];
     let name = &name[..name.iter().position(|byte| *byte == 0).unwrap_or(name.len())];
     Some(Sample {
         time_ns: u64_at(bytes, 16)?,
         pid: u32_at(bytes, 24)?,
         tid: u32_at(bytes, 28)?,
-        ip: u64_at(bytes, 32)?,
-        sp: u64_at(bytes, 40)?,
-        bp: u64_at(bytes, 48)?,
-        space: u64_at(bytes, 64)?,
-        stack_size: u64_at(bytes, 72)?,
-        walk: match u32_at(bytes, 80)? {
+        registers: Registers::from_mask(REGISTER_MASK, words(bytes.get(32..128)?))?,
+        sp: u64_at(bytes, 48)?,
+        space: u64_at(bytes, 136)?,
+        stack_size: u64_at(bytes, 144)?,
+        walk: match u32_at(bytes, 152)? {
             0 => Walk::Attached,
             1 => Walk::Detached,
             2 => Walk::NoState,
@@ -100,8 +102,8 @@ fn parse_sample(bytes: &[u8]) -> Option<Sample> {
             5 => Walk::TooDeep,
             _ => Walk::Unknown,
         },
-        in_kernel: u32_at(bytes, 88)? != 0,
-        cost_ns: u32_at(bytes, 92)?,
+        in_kernel: u32_at(bytes, 160)? != 0,
+        cost_ns: u32_at(bytes, 164)?,
         thread_name: String::from_utf8_lossy(name).into_owned(),
         frames: frames.chunks_exact(16).map(parse_frame).collect(),
     })

@@ -110,7 +110,7 @@ impl Recorder {
     }
 
     /// Take one record out of the ring: None when it is empty, a sample when all of it has arrived.
-    fn receive(&mut self) -> Option<Option<(Sample, u32)>> {
+    fn receive(&mut self) -> Option<Option<(Box<Sample>, u32)>> {
         let item = self.program.records.next()?;
         let Some((cpu, sequence, record)) = parse(&item) else {
             self.damaged += 1;

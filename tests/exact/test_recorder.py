@@ -1,0 +1,160 @@
+"""The recorder as a process: what it leaves behind, what it may do, what it says of what it does not know."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from sampled_stacks import build_oracle, running_oracle, sample
+
+from profiler.errors import SamplerError, UsageError
+from profiler.samplers.base import SamplerOptions
+from profiler.samplers.exact import Exact, ExactSession
+from profiler.samplers.exact_process import COMMAND_VARIABLE, RecorderProcess, recorder_command
+
+PYTHON = Path(sys.executable)
+CAPABILITIES = "+bpf,+perfmon,+sys_ptrace"
+
+
+@pytest.fixture(scope="module")
+def extension(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("oracle")
+    build_oracle(folder, PYTHON)
+    return folder
+
+
+@pytest.fixture
+def busy(extension: Path) -> Iterator[int]:
+    with running_oracle(PYTHON, extension, "sections") as oracle:
+        yield oracle.pid
+
+
+def kernel_objects(pid: int) -> set[tuple[str, int]]:
+    """BPF programs and maps that a process holds, by kind and id."""
+    lines = [
+        line.split()
+        for path in Path(f"/proc/{pid}/fdinfo").iterdir()
+        for line in path.read_text().splitlines()
+        if line.startswith(("prog_id:", "map_id:"))
+    ]
+    return {(name.partition("_")[0], int(number)) for name, number in lines}
+
+
+def existing() -> set[tuple[str, int]]:
+    return {
+        (kind, entry["id"])
+        for kind in ("prog", "map")
+        for entry in json.loads(
+            subprocess.run(["bpftool", "-j", kind, "show"], capture_output=True, text=True, check=True).stdout
+        )
+    }
+
+
+def test_a_killed_recorder_leaves_nothing_in_the_kernel(busy: int, tmp_path: Path) -> None:
+    held = set()
+    for _ in range(20):
+        recorder = RecorderProcess(tmp_path / "recorder.log")
+        recorder.ask("attach", pids=[busy], period_ns=1_000_000, folder=str(tmp_path))
+        recorder.ask("on")
+        own = kernel_objects(recorder.pid)
+        assert {kind for kind, _ in own} == {"prog", "map"}
+        held |= own
+        os.kill(recorder.pid, signal.SIGKILL)
+        recorder.close()
+    deadline = time.monotonic() + 10
+    while (left := held & existing()) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not left
+    assert Path(f"/proc/{busy}").exists()
+
+
+def test_a_recorder_ends_with_its_input(busy: int, tmp_path: Path) -> None:
+    recorder = RecorderProcess(tmp_path / "recorder.log")
+    recorder.ask("attach", pids=[busy], period_ns=1_000_000, folder=str(tmp_path))
+    recorder.ask("on")
+    recorder.close()
+    assert not Path(f"/proc/{recorder.pid}").exists()
+
+
+def test_nothing_is_sampled_while_it_is_off(busy: int, tmp_path: Path) -> None:
+    session = ExactSession([busy], SamplerOptions(hz=999), tmp_path)
+    spans = []
+    for _ in range(2):
+        started = time.monotonic_ns()
+        session.on()
+        time.sleep(0.3)
+        session.off()
+        spans.append((started, time.monotonic_ns()))
+        time.sleep(0.3)
+    capture = session.finish()
+    assert len(capture.samples) > 20
+    assert all(any(start <= at <= end for start, end in spans) for at in capture.samples.time_ns.tolist())
+    assert capture.sampler_cpu_s is not None and capture.sampler_cpu_s > 0
+
+
+def test_three_capabilities_are_enough(busy: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    _limit_recorder(monkeypatch, f"-all,{CAPABILITIES}")
+    assert Exact().probe(SamplerOptions()) is None
+    capture = sample([busy], tmp_path, hz=499, seconds=0.5)
+    assert capture.quality["exact"] > 0.5 and capture.quality["unspliced"] < 0.05
+
+
+def test_without_privileges_the_reason_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    _limit_recorder(monkeypatch, "-all")
+    missing = Exact().probe(SamplerOptions())
+    assert missing is not None
+    assert "refused" in missing.reason
+    assert COMMAND_VARIABLE in missing.fix
+
+
+def _limit_recorder(monkeypatch: pytest.MonkeyPatch, bounding: str) -> None:
+    command = " ".join(f"'{part}'" for part in recorder_command())
+    monkeypatch.setenv(COMMAND_VARIABLE, f"setpriv --bounding-set={bounding} --inh-caps=-all -- {command}")
+
+
+def test_a_recorder_that_does_not_start_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(COMMAND_VARIABLE, "/nowhere/recorder")
+    with pytest.raises(SamplerError, match="/nowhere/recorder does not start"):
+        RecorderProcess(tmp_path / "recorder.log")
+
+
+def test_processes_that_are_gone_and_absurd_rates_are_refused(tmp_path: Path) -> None:
+    ended = subprocess.Popen(["true"])
+    ended.wait()
+    with pytest.raises(SamplerError, match=f"no such process: {ended.pid}"):
+        Exact().attach([ended.pid], SamplerOptions(), tmp_path)
+    with pytest.raises(UsageError, match="rate of 0"):
+        Exact().attach([ended.pid], SamplerOptions(hz=0), tmp_path)
+
+
+@pytest.mark.parametrize("version", ["0x03630000UL", "0x030c0100UL", "0x030e0000UL", "0x030a0000UL"])
+def test_an_unknown_interpreter_is_refused_with_a_sentence(tmp_path: Path, version: str) -> None:
+    program = tmp_path / "python-unknown"
+    source = Path(__file__).with_name("unknown_python.c")
+    subprocess.run(["cc", f"-DHEX={version}", "-rdynamic", str(source), "-o", str(program)], check=True)
+    with subprocess.Popen([program], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        try:
+            with pytest.raises(SamplerError, match=r"CPython 3\.\d+ can't be walked"):
+                Exact().attach([process.pid], SamplerOptions(), tmp_path)
+        finally:
+            process.kill()
+
+
+def test_a_program_without_python_has_native_stacks(tmp_path: Path) -> None:
+    with subprocess.Popen(["sh", "-c", "while :; do :; done"]) as process:
+        try:
+            capture = sample([process.pid], tmp_path, hz=499, seconds=0.5)
+        finally:
+            process.kill()
+    assert len(capture.samples) > 20
+    assert capture.quality["native_only"] == 1
+    assert capture.quality["root_reached"] > 0.95
