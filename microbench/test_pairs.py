@@ -19,7 +19,9 @@ def test_pair(paired: Paired, optimization: str, case: str) -> None:
     paired.compare(found.before, found.after, inputs=inputs, equal=found.equal)
 
 
-@pytest.mark.parametrize(("optimization", "case"), NATIVE_PAIRS)
+@pytest.mark.parametrize(
+    ("optimization", "case"), NATIVE_PAIRS, ids=[f"{'-'.join(case)}-in-Rust" for case in NATIVE_PAIRS]
+)
 def test_native_pair(paired: Paired, optimization: str, case: str) -> None:
     """Both sides in Rust, timed in Rust."""
     _, timers = native(optimization)

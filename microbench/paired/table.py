@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import math
+from collections import Counter
 from collections.abc import Sequence
 
 from rich.console import Console
@@ -30,13 +31,14 @@ _NULLS = {
 def render(comparisons: Sequence[Comparison], *, colour: bool = False) -> list[str]:
     """The table and its notes, line by line, as wide as they need: intervals are never broken over lines."""
     notes: list[str] = []
+    names = short_names([comparison.name for comparison in comparisons])
     table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
     for heading in ("pair", "caches", "before", "after", "saved", "before ÷ after", "A/A twin", "n", "verdict"):
         table.add_column(heading, justify="left" if heading in _WORDS else "right", no_wrap=True)
     for comparison in comparisons:
         for caches, estimate in (("hot", comparison.hot), ("cold", comparison.cold)):
             if estimate is not None:
-                name = short_name(comparison.name) if caches == "hot" else ""
+                name = names[comparison.name] if caches == "hot" else ""
                 table.add_row(name, caches, *_cells(estimate), _verdict(estimate, notes))
     page = io.StringIO()
     console = Console(
@@ -59,6 +61,12 @@ def short_name(nodeid: str) -> str:
     test = nodeid.rpartition("::")[2] if "[" not in nodeid else nodeid.partition("[")[0].rpartition("::")[2]
     parameters = nodeid.partition("[")[2].removesuffix("]")
     return parameters or test
+
+
+def short_names(nodeids: Sequence[str]) -> dict[str, str]:
+    """Short names where they tell the pairs apart, and whole ones where they don't."""
+    counts = Counter(short_name(nodeid) for nodeid in nodeids)
+    return {nodeid: name if counts[name := short_name(nodeid)] == 1 else nodeid for nodeid in nodeids}
 
 
 def nanoseconds(value: float, error: float) -> str:

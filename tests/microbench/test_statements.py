@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from microbench.paired.table import nanoseconds, short_name
+from microbench.paired.table import nanoseconds, short_name, short_names
 
 
 def paired(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -46,3 +46,5 @@ def test_digits_are_those_that_the_error_leaves(value: float, error: float, text
 def test_names() -> None:
     assert short_name("a/test_b.py::test_pair[logging-x::y]") == "logging-x::y"
     assert short_name("a/test_b.py::TestC::test_d") == "test_d"
+    alike = ["a.py::test_x[1]", "a.py::test_y[1]", "a.py::test_y[2]"]
+    assert list(short_names(alike).values()) == ["a.py::test_x[1]", "a.py::test_y[1]", "2"]
