@@ -34,26 +34,44 @@ else:
     runpy.run_path({script!r}, run_name="__main__")
 """
 
-# One line with more than this share is no distribution: the main thread sits in it while others work.
-SUSPECT_SHARE = 0.80
+# What scalene itself would put into the environment, in JSON.
+_PRELOAD = """import json
+from scalene.scalene_arguments import ScaleneArguments
+from scalene.scalene_preload import ScalenePreload
+print(json.dumps(ScalenePreload.get_preload_environ(ScaleneArguments())))
+"""
+
+# Where more than this share of the CPU time was used by other threads than the main one, and more than this share is
+# charged to one line, that line is where the main thread waits.
+SUSPECT_SHARE = 0.5
 SUSPECT = (
-    "{share:.0%} is charged to {file}:{line}, where the main thread waits: scalene's signals do not reach the threads "
-    "of the server's native core, where the handlers run"
+    "{share:.0%} is charged to {file}:{line}, while {outside:.0%} of the CPU time was used outside the main thread: "
+    "scalene's signals reach the main thread only, not the threads of a native core, where handlers run"
 )
 
 
 class ScaleneSession:
     """scalene at work from the target's start to its end."""
 
-    def __init__(self, options: SamplerOptions, folder: Path) -> None:
+    def __init__(self, pids: Sequence[int], folder: Path) -> None:
         self._folder = folder
-        self._hz = options.hz
+        self._pid = pids[0]
+        self._before = cpu_ticks(self._pid)
+        self._after = self._before
 
     def on(self) -> None:
         """It is on all the time."""
 
     def off(self) -> None:
-        """It is on all the time."""
+        """It is on all the time; only where the CPU time went is noted."""
+        self._after = cpu_ticks(self._pid) or self._after
+
+    def _outside(self) -> float:
+        """Share of the CPU time, since the session began, that other threads than the main one used; 0 if unknown."""
+        if self._before is None or self._after is None:
+            return 0.0
+        whole, main = (after - before for after, before in zip(self._after, self._before, strict=True))
+        return 1 - main / whole if whole > 0 else 0.0
 
     def finish(self) -> RawCapture:
         path = self._folder / RESULT
@@ -63,7 +81,7 @@ class ScaleneSession:
                 hint="it writes when Python exits: a server that ends without that (os._exit) can't be profiled by it",
             )
         try:
-            summary = summarise(json.loads(path.read_bytes()))
+            summary = summarise(json.loads(path.read_bytes()), self._outside())
         except (ValueError, KeyError, TypeError) as error:
             raise SamplerError(f"scalene's result can't be read: {error}") from error
         keep = self._folder / "keep"
@@ -94,12 +112,16 @@ class Scalene:
                 f"scalene needs a target that is started by a Python interpreter, not {launch.argv[:1]}",
                 hint="use another sampler",
             )
-        asked = [launch.python, "-c", "import scalene"]
-        if subprocess.run(asked, capture_output=True, stdin=subprocess.DEVNULL, check=False).returncode:
+        asked = [launch.python, "-c", _PRELOAD]
+        done = subprocess.run(asked, capture_output=True, stdin=subprocess.DEVNULL, env=launch.env, check=False)
+        if done.returncode:
             raise SamplerError(
                 f"scalene is not installed in the target's interpreter {launch.python}",
                 hint=f"{launch.python} -m pip install scalene",
             )
+        # With the variables it wants already set, scalene does not start the server in a second process of its own,
+        # whose end it would not wait for when it is asked to stop.
+        preload: dict[str, str] = json.loads(done.stdout)
         entry = folder / "entry.py"
         entry.write_text(_entry(launch.argv[1:]))
         program = launch.folder or str(Path.cwd())
@@ -107,10 +129,10 @@ class Scalene:
             launch.python, "-m", "scalene", "run", "--outfile", str(folder / RESULT), "--cpu-sampling-rate",
             f"{1 / options.hz:g}", "--program-path", program, "--no-stacks", str(entry),
         )  # fmt: skip
-        return msgspec.structs.replace(launch, argv=argv)
+        return msgspec.structs.replace(launch, argv=argv, env=launch.env | preload)
 
     def attach(self, pids: Sequence[int], options: SamplerOptions, folder: Path) -> SamplerSession:
-        return ScaleneSession(options, folder)
+        return ScaleneSession(pids, folder)
 
 
 def _entry(arguments: Sequence[str]) -> str:
@@ -123,16 +145,31 @@ def _entry(arguments: Sequence[str]) -> str:
     return _ENTRY.format(argv=list(arguments), module="", script=str(script), folder=str(script.parent))
 
 
-def summarise(result: dict[str, Any]) -> ScaleneSummary:
+def cpu_ticks(pid: int) -> tuple[int, int] | None:
+    """CPU time of (the whole process, its main thread) in clock ticks; None when it has ended."""
+    try:
+        texts = [Path(f"/proc/{pid}/{part}stat").read_text() for part in ("", f"task/{pid}/")]
+    except OSError:
+        return None
+    # The name, in parentheses, may hold anything; user and system time are the 12th and 13th field after it.
+    whole, main = (sum(map(int, text.rpartition(")")[2].split()[11:13])) for text in texts)
+    return whole, main
+
+
+def summarise(result: dict[str, Any], outside: float) -> ScaleneSummary:
     """scalene's JSON (format of 2.x) as a table of lines.
+
+    Args:
+        outside: Share of the CPU time that other threads than the main one used.
 
     Raises:
         KeyError, TypeError: not scalene's format.
     """
     lines = tuple(sorted(_lines(result["files"]), key=lambda line: -line.cpu))
     suspect = ""
-    if lines and lines[0].cpu > SUSPECT_SHARE and "scalene" not in lines[0].file:
-        suspect = SUSPECT.format(share=lines[0].cpu, file=Path(lines[0].file).name, line=lines[0].line)
+    if lines and outside > SUSPECT_SHARE and lines[0].cpu > SUSPECT_SHARE:
+        top = lines[0]
+        suspect = SUSPECT.format(share=top.cpu, file=Path(top.file).name, line=top.line, outside=outside)
     return ScaleneSummary(
         lines=lines,
         elapsed_s=float(result["elapsed_time_sec"]),
