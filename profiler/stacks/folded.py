@@ -14,6 +14,7 @@ import numpy as np
 
 from profiler.errors import UsageError
 from profiler.model.profile import NO_BLOCK, RawCapture, RawFrame, Samples
+from profiler.stacks.foreign import nanoseconds
 from profiler.stacks.pyspy_raw import parse_frame
 
 _LINE = re.compile(r"^(?P<path>.*\S)\s+(?P<weight>\d+(?:\.\d+)?)$")
@@ -42,7 +43,8 @@ def parse_folded(text: str, *, unit_ns: float = 1.0) -> RawCapture:
                 f"line {number} is no folded stack: {line[:80]!r}", hint="each line is `root;…;leaf weight`"
             )
         stack = _stack(found["path"].split(";"), labels, frames)
-        rows.append((round(float(found["weight"]) * unit_ns), stacks.setdefault(stack, len(stacks))))
+        weight = nanoseconds(float(found["weight"]) * unit_ns, f"line {number}")
+        rows.append((weight, stacks.setdefault(stack, len(stacks))))
     if not rows:
         raise UsageError("there is no stack in this file")
     table = np.array(rows, dtype=np.int64).reshape(-1, 2)

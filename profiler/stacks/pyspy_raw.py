@@ -12,6 +12,7 @@ import numpy as np
 
 from profiler.errors import UsageError
 from profiler.model.profile import NO_BLOCK, RawCapture, RawFrame, Samples
+from profiler.stacks.foreign import nanoseconds
 
 _FRAME = re.compile(r"^(?P<name>.*) \((?P<place>[^()]*?)(?::(?P<line>\d+))?\)$")
 _PROCESS = re.compile(r'^process (?P<pid>\d+):(?P<command>".*"|.*)$')
@@ -36,13 +37,13 @@ def parse_pyspy_raw(text: str) -> RawCapture:
         if not line.strip():
             continue
         path, _, count = line.rpartition(" ")
-        if not path or not count.isdigit():
+        if not path or not (count.isascii() and count.isdigit()):
             raise UsageError(f"line {number} is no py-spy raw stack: {line[:80]!r}")
         pid, tid, name, labels = _labels(path)
         if name:
             threads[pid, tid] = name
         stack = tuple(frames.setdefault(parse_frame(label), len(frames)) for label in labels)
-        rows.append((pid, tid, int(count), stacks.setdefault(stack, len(stacks))))
+        rows.append((pid, tid, nanoseconds(float(count), f"line {number}"), stacks.setdefault(stack, len(stacks))))
     table = np.array(rows, dtype=np.int64).reshape(-1, 4)
     samples = Samples(
         time_ns=np.zeros(len(rows), dtype=np.int64), pid=table[:, 0], tid=table[:, 1],
@@ -64,7 +65,7 @@ def _labels(path: str) -> tuple[int, int, str, list[str]]:
     while labels:
         process = _PROCESS.match(labels[0])
         if process is not None:
-            pid = int(process["pid"])
+            pid = min(int(process["pid"][:10]), 2**31 - 1)
         else:
             thread = _THREAD.match(labels[0])
             if thread is None:
@@ -79,7 +80,7 @@ def parse_frame(label: str) -> RawFrame:
     found = _FRAME.match(label)
     if found is None:
         return RawFrame(kind="native", name=label)
-    name, place, line = found["name"], found["place"], int(found["line"] or 0)
+    name, place, line = found["name"], found["place"], int((found["line"] or "0")[:9])
     if place.endswith((".py", ".pyx")) or place.startswith("<"):
         return RawFrame(kind="python", name=name, module=place, file=place, line=line)
     if _ADDRESS.match(name):

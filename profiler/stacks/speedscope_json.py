@@ -12,6 +12,7 @@ import numpy as np
 from profiler.errors import UsageError
 from profiler.model.frame import Language
 from profiler.model.profile import NO_BLOCK, RawCapture, RawFrame, Samples
+from profiler.stacks.foreign import MOST_NS, nanoseconds
 from profiler.stacks.pyspy_raw import parse_frame
 
 # Nanoseconds in one unit; a profile without a unit counts samples or whatever its tool counted.
@@ -77,8 +78,15 @@ def parse_speedscope(data: bytes) -> RawCapture:
         threads[(0, number)] = profile.name
         scale = _UNITS.get(profile.unit, 1.0)
         for at, stack, weight in weighted:
-            if nanoseconds := round(weight * scale):
-                rows.append((round(at * scale), number, nanoseconds, stacks.setdefault(stack, len(stacks))))
+            if length := nanoseconds(weight * scale, f"profile {profile.name!r}"):
+                rows.append(
+                    (
+                        round(min(max(at * scale, 0.0), float(MOST_NS))),
+                        number,
+                        length,
+                        stacks.setdefault(stack, len(stacks)),
+                    )
+                )
     if not rows:
         raise UsageError("there is no sample in this speedscope file")
     table = np.array(rows, dtype=np.int64).reshape(-1, 4)
@@ -145,7 +153,7 @@ def _check(stack: list[int], frames: int, profile: _Profile) -> None:
 
 
 def _raw_frame(frame: _Frame) -> RawFrame:
-    line = int(frame.line or 0)
+    line = int(frame.line) if frame.line is not None and 0 <= frame.line < 1e9 else 0
     own = _OWN_FILE.match(frame.file or "")
     if own is not None:
         return _own_frame(frame.name, Language(own["language"]), own["module"])

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use profiler_perfdata::{Capture, Frame, Kind, Language, Options, PerfDataError};
-use pyo3::exceptions::{PyOSError, PyValueError};
+use pyo3::exceptions::{PyFileNotFoundError, PyOSError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyList, PyTuple};
 
@@ -28,6 +28,9 @@ fn read_perf_data<'py>(
 /// Unreadable files are `OSError`; everything that is wrong with their content is `ValueError`.
 fn to_python(error: PerfDataError) -> PyErr {
     match error {
+        PerfDataError::Read(_, ref cause) if cause.kind() == std::io::ErrorKind::NotFound => {
+            PyFileNotFoundError::new_err(error.to_string())
+        }
         PerfDataError::Read(..) => PyOSError::new_err(error.to_string()),
         _ => PyValueError::new_err(error.to_string()),
     }
