@@ -36,10 +36,10 @@ def merge_blocks(segments: Iterable[Sequence[Block]]) -> tuple[Block, ...]:
 
 
 def describe_capture(
-    sampler: Sampler, options: SamplerOptions, raw: RawCapture, blocks: Sequence[Block]
+    sampler: Sampler, options: SamplerOptions, raw: RawCapture, blocks: Sequence[Block], roots: Sequence[str]
 ) -> tuple[Capture, Profile]:
     """One sampler's part of the run, and its profile with every sample in its block."""
-    profile = build_profile(raw)
+    profile = build_profile(raw, roots=roots)
     samples = assign_blocks(profile.samples, blocks, sampler.name)
     profile = dataclasses.replace(profile, samples=samples)
     sampled, measured, agreement = agreement_estimate(samples, blocks, sampler.name)

@@ -134,9 +134,10 @@ def _write_profiles(
 ) -> list[Capture]:
     captures: list[Capture] = []
     for sampler, wanted in chosen:
-        raw = next((segment.captures[sampler.name] for segment in segments if sampler.name in segment.captures), None)
-        if raw is not None and sampler.name != NO_SAMPLER:
-            capture, profile = describe_capture(sampler, wanted, raw, blocks)
+        segment = next((segment for segment in segments if sampler.name in segment.captures), None)
+        if segment is not None and sampler.name != NO_SAMPLER:
+            raw = segment.captures[sampler.name]
+            capture, profile = describe_capture(sampler, wanted, raw, blocks, segment.roots)
             writer.write_profile(sampler.name, profile)
             captures.append(capture)
     return captures

@@ -59,6 +59,8 @@ class Segment:
         self.load_result: LoadResult | None = None
         self.target_info: TargetInfo | None = None
         self.response_bytes = 0
+        self.roots: tuple[str, ...] = ()
+        """The project's folder: names of its files are shortened to what comes after it."""
 
     def open(self) -> None:
         """Start the target, prove that it answers, bring the load to a steady rate, prepare the samplers."""
@@ -77,6 +79,7 @@ class Segment:
             self._sessions[name] = sampler.attach(self._target.pids(), wanted, folder)
 
     def _wrap(self, launch: Launch) -> Launch:
+        self.roots = (launch.folder or str(Path.cwd()),)
         launch, self._overlays = overlay_launch(launch, self._options.symbols)
         for name, (sampler, wanted) in self._samplers.items():
             folder = self._scratch / name
