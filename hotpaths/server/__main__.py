@@ -5,14 +5,15 @@ from __future__ import annotations
 import sys
 
 from hotpaths.server import options
-from hotpaths.server.options import Options
+from hotpaths.server.options import KEPT, Options
 
 
 def _announce(asked: Options, port: int) -> None:
     host = f"[{asked.host}]" if ":" in asked.host else asked.host
-    sys.stdout.write(
-        f"serving http://{host}:{port} with {asked.switches}, processes={asked.processes}, workers={asked.workers}\n"
-    )
+    told = f"with {asked.switches}, processes={asked.processes}, workers={asked.workers}"
+    if asked.thread_state != KEPT:
+        told += f", thread-state={asked.thread_state}"
+    sys.stdout.write(f"serving http://{host}:{port} {told}\n")
     sys.stdout.flush()
 
 

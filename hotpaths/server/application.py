@@ -17,7 +17,7 @@ from hotpaths.access_logging import PythonAccessLog
 from hotpaths.apps.users import reading
 from hotpaths.server.contract_views import VIEWS
 from hotpaths.server.counting import Counters
-from hotpaths.server.options import NO_LOG, STANDARD_ERROR, Options
+from hotpaths.server.options import KEPT, NO_LOG, STANDARD_ERROR, Options
 from hotpaths.server.switches import Switches
 from hotpaths.server.tasks import TaskRunner
 from hotpaths.server.views import Builder
@@ -35,6 +35,7 @@ class Settings:
     log_descriptor: int | None
     log_slow_ms: float
     drain_seconds: float
+    keep_thread_state: bool
 
 
 def _open_log(target: str, stack: ExitStack) -> TextIO | None:
@@ -64,6 +65,7 @@ def serve(options: Options, port: int, ready: Callable[[int], None]) -> None:
             log_descriptor=stream.fileno() if stream else None,
             log_slow_ms=options.log_slow_ms,
             drain_seconds=options.drain_seconds,
+            keep_thread_state=options.thread_state == KEPT,
         )
         # Rust handles the signals; Python's own answer to SIGINT would come on top of that.
         signal.signal(signal.SIGINT, signal.SIG_DFL)

@@ -56,7 +56,8 @@ def described_head(description: int | tuple[Any, ...]) -> list[tuple[str, str]]:
 def time_native(slug: str, side: str, value: Any, iterations: int) -> int:
     """Nanoseconds for `iterations` of one side (`before`, `after`, or `null`: the loop around nothing).
 
-    LookupError where Rust has no such side. Lets go of the interpreter while it times access_logging.
+    LookupError where Rust has no such side. Besides the optimizations there is `thread_states`: calls of a function of
+    no arguments from a thread of Rust's own. access_logging and thread_states let go of the interpreter meanwhile.
     """
 
 def serve(

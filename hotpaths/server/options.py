@@ -14,6 +14,7 @@ LOG_VARIABLE = "HOTPATHS_ACCESS_LOG"
 SLOW_VARIABLE = "HOTPATHS_LOG_SLOW_MS"
 STANDARD_ERROR = "-"
 NO_LOG = "none"
+KEPT, PER_REQUEST = "kept", "per-request"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -34,6 +35,8 @@ class Options:
     """Milliseconds; quicker successes leave no line."""
     drain_seconds: float
     """How long requests under way may take to finish after a signal."""
+    thread_state: str
+    """`kept` or `per-request`: whether a serving thread keeps its Python state between requests."""
     count: bool
     """Whether to print at the end how often each side of each optimization ran."""
 
@@ -89,6 +92,12 @@ def parser() -> argparse.ArgumentParser:
         help=f"successes quicker than this leave no line (environment: {SLOW_VARIABLE})",
     )
     found.add_argument("--drain-seconds", type=_milliseconds, default=10.0, help="after a signal (default %(default)s)")
+    found.add_argument(
+        "--thread-state",
+        choices=(KEPT, PER_REQUEST),
+        default=KEPT,
+        help="whether a serving thread keeps its Python state between requests (default %(default)s)",
+    )
     found.add_argument("--count", action="store_true", help="print at the end how often each side of each switch ran")
     return found
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import functools
 import inspect
+import threading
 from collections.abc import AsyncIterator
 from typing import Any
 
+import hotpaths_native
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -44,6 +46,17 @@ class TestPair:
         for side in (*(side for side in SIDES if side not in optimization.native.sides), "sideways"):
             with pytest.raises(LookupError, match=side):
                 optimization.native.timer(side, value)(10)
+
+
+def test_rust_times_calls_from_its_own_threads() -> None:
+    calls: list[int] = []
+    for side in SIDES:
+        assert hotpaths_native.time_native("thread_states", side, lambda: calls.append(threading.get_ident()), 5) > 0
+    assert len(calls) == 10
+    assert threading.get_ident() not in calls
+    assert hotpaths_native.time_native("thread_states", "null", len, 5) >= 0
+    with pytest.raises(TypeError):
+        hotpaths_native.time_native("thread_states", "before", len, 5)
 
 
 def test_names_are_unique_and_found() -> None:

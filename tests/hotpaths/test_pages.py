@@ -12,7 +12,7 @@ from hotpaths.catalogue import OPTIMIZATIONS
 PAGES = Path(__file__).parents[2] / "docs" / "hotpaths"
 
 
-@pytest.mark.parametrize("slug", [optimization.slug for optimization in OPTIMIZATIONS])
+@pytest.mark.parametrize("slug", [*(optimization.slug for optimization in OPTIMIZATIONS), "thread_states"])
 def test_examples_run(slug: str) -> None:
     outcome = doctest.testfile(str(PAGES / f"{slug}.md"), module_relative=False, encoding="utf-8")
     assert outcome.failed == 0

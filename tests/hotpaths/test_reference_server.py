@@ -335,6 +335,17 @@ def test_processes_end_together(tmp_path: Path, victim: str) -> None:
     assert victim == "parent" or "ended by itself" in server.lines()[-1]
 
 
+@pytest.mark.parametrize("setting", ["all=off", "all=on"])
+def test_answers_do_not_depend_on_thread_states(
+    setting: str, all_off: tuple[list[tuple[object, ...]], list[str]], tmp_path: Path
+) -> None:
+    with serving(tmp_path, "--thread-state", "per-request", "--set", setting) as server:
+        assert server.announced.endswith(", thread-state=per-request\n")
+        assert _responses(server) == all_off[0]
+        assert server.stop() == 0
+        assert [normalise(line) for line in server.lines()] == all_off[1]
+
+
 def test_switches_come_from_the_environment_and_flags_win(tmp_path: Path) -> None:
     with serving(tmp_path, "--set", "bodies=borrow", HOTPATHS_SET="all=off,logging=rust") as server:
         assert "logging=on,bodies=on,async=off,allocations=off,handlers=off" in server.announced

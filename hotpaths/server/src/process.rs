@@ -29,6 +29,7 @@ pub struct Settings {
     log_descriptor: Option<RawFd>,
     log_slow_ms: f64,
     drain_seconds: f64,
+    keep_thread_state: bool,
 }
 
 /// As `hotpaths.server.views.Served` has it.
@@ -150,18 +151,20 @@ fn run(
         .enumerate()
         .map(|(number, (worker, listener))| {
             let (worker, stopped) = (Arc::clone(worker), stopped.clone());
-            let blocking = settings.blocking_threads;
+            let (blocking, keep) = (settings.blocking_threads, settings.keep_thread_state);
             thread::Builder::new()
                 .name(format!("hotpaths-{number}"))
                 .spawn(move || {
-                    // The thread keeps its Python state while it lives: making one for every request would cost more
-                    // than the request.
-                    Python::attach(|py| {
-                        py.detach(|| {
-                            worker_runtime(blocking)?
-                                .block_on(listening::serve(worker, listener, stopped, drain))
-                        })
-                    })
+                    let serve = || {
+                        worker_runtime(blocking)?
+                            .block_on(listening::serve(worker, listener, stopped, drain))
+                    };
+                    // A thread that was attached once keeps its Python state; else every request makes and ends one.
+                    if keep {
+                        Python::attach(|py| py.detach(serve))
+                    } else {
+                        serve()
+                    }
                 })
         })
         .collect::<std::io::Result<Vec<_>>>()?;

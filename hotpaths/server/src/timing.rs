@@ -6,7 +6,7 @@ use std::hint::black_box;
 use std::os::fd::AsRawFd;
 use std::time::{Duration, Instant};
 
-use pyo3::exceptions::PyLookupError;
+use pyo3::exceptions::{PyLookupError, PyRuntimeError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyTuple};
 
@@ -25,6 +25,7 @@ pub fn time_native(
         "access_logging" => time_log(side, value, iterations),
         "response_bodies" => time_body(side, value, iterations),
         "allocations" => time_allocations(side, value, iterations),
+        "thread_states" => time_thread_states(side, value, iterations),
         _ => Err(missing(slug, side)),
     }
 }
@@ -119,4 +120,31 @@ fn time_allocations(side: &str, value: &Bound<'_, PyAny>, iterations: u64) -> Py
         }),
         _ => Err(missing("allocations", side)),
     }
+}
+
+/// A call of a Python function from a thread of Rust's own, which was never attached before or keeps its state.
+fn time_thread_states(side: &str, function: &Bound<'_, PyAny>, iterations: u64) -> PyResult<u64> {
+    let py = function.py();
+    let function = function.clone().unbind();
+    let call_all = move || {
+        let start = Instant::now();
+        for _ in 0..iterations {
+            Python::attach(|py| function.call0(py).map(drop))?;
+        }
+        Ok(elapsed(start))
+    };
+    let thread = match side {
+        "null" => std::thread::spawn(move || {
+            let start = Instant::now();
+            for _ in 0..iterations {
+                black_box(());
+            }
+            Ok(elapsed(start))
+        }),
+        "before" => std::thread::spawn(call_all),
+        "after" => std::thread::spawn(move || Python::attach(|py| py.detach(call_all))),
+        _ => return Err(missing("thread_states", side)),
+    };
+    let joined = py.detach(|| thread.join());
+    joined.map_err(|_| PyRuntimeError::new_err("the timing thread has panicked"))?
 }
