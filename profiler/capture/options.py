@@ -18,7 +18,8 @@ class CaptureOptions(msgspec.Struct, frozen=True, kw_only=True):
     target: TargetSpec
     endpoint: Endpoint | None = None
     """None without load."""
-    samplers: tuple[str, ...] = ("perf",)
+    samplers: tuple[str, ...] = ()
+    """Empty: the best that can run here, and the next best where that one does not understand the target."""
     hz: float | None = None
     """Samples per second; None is each sampler's own default."""
     perf_trampoline: bool = False

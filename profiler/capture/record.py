@@ -13,16 +13,14 @@ from profiler.capture.machine import describe_machine, describe_versions
 from profiler.capture.metadata import describe_capture, describe_endpoint, doubts, figures, merge_blocks
 from profiler.capture.options import CaptureOptions, Progress
 from profiler.capture.schedule import plan_windows
-from profiler.capture.segment import Segment
+from profiler.capture.segment import Chosen, Segment
 from profiler.errors import Interrupted, ProfilerError, SamplerError, TargetError
 from profiler.load import find_generator
 from profiler.model.block import Block
 from profiler.model.run import Capture, RunMetadata, RunState
 from profiler.runs import Run, RunWriter
-from profiler.samplers import find_sampler
+from profiler.samplers import find_sampler, usable_ladder
 from profiler.samplers.base import Sampler, SamplerOptions
-
-Chosen = tuple[Sampler, SamplerOptions]
 
 NO_SAMPLER = "none"
 
@@ -34,7 +32,7 @@ def record(options: CaptureOptions, progress: Progress) -> Run:
         TargetError, SamplerError, UsageError: a partial run is kept where anything was measured.
         Interrupted: after Ctrl-C or SIGTERM, likewise.
     """
-    chosen = [_choose(name, options) for name in options.samplers]
+    chosen, spare, notes = _choose_samplers(options)
     if options.loaded:
         find_generator(options.load)  # a name that is not there is said before anything starts
     writer = RunWriter.create(options.output, _run_id(options))
@@ -47,28 +45,39 @@ def record(options: CaptureOptions, progress: Progress) -> Run:
                     Segment(
                         options,
                         group,
+                        spare=spare,
                         number=number,
                         logs=writer.logs,
                         scratch=writer.scratch(str(number)),
                         progress=progress,
                     )
                 )
-                broken = _run_segment(segments, options, group)
+                broken = _run_segment(segments, options)
                 if broken is not None:
                     break
-            return _seal(writer, options, chosen, segments, broken, progress)
+            return _seal(writer, options, notes, segments, broken, progress)
     finally:
         # After a seal the folder has its final name, and nothing is left to discard.
         writer.discard()
 
 
-def _choose(name: str, options: CaptureOptions) -> Chosen:
-    sampler = find_sampler(name)
-    wanted = SamplerOptions(hz=options.hz or sampler.default_hz, cpus=options.client_cpus)
-    missing = sampler.probe(wanted)
-    if missing is not None:
-        raise SamplerError(f"{name} can't sample here: {missing.reason}", hint=missing.fix)
-    return sampler, wanted
+def _choose_samplers(options: CaptureOptions) -> tuple[list[Chosen], list[Chosen], tuple[str, ...]]:
+    """(those to use, those to fall back on, why better ones are not used)."""
+    if options.samplers:
+        named = [find_sampler(name) for name in options.samplers]
+        for sampler in named:
+            missing = sampler.probe(_wanted(sampler, options))
+            if missing is not None:
+                raise SamplerError(f"{sampler.name} can't sample here: {missing.reason}", hint=missing.fix)
+        return [(sampler, _wanted(sampler, options)) for sampler in named], [], ()
+    (best, *others), reasons = usable_ladder(launched=options.target.pid is None)
+    # Once the target runs, a sampler that changes how it is launched comes too late.
+    spare = [(sampler, _wanted(sampler, options)) for sampler in others if not sampler.inside]
+    return [(best, _wanted(best, options))], spare, reasons
+
+
+def _wanted(sampler: Sampler, options: CaptureOptions) -> SamplerOptions:
+    return SamplerOptions(hz=options.hz or sampler.default_hz, cpus=options.client_cpus)
 
 
 def _group(chosen: Sequence[Chosen]) -> list[list[Chosen]]:
@@ -77,21 +86,22 @@ def _group(chosen: Sequence[Chosen]) -> list[list[Chosen]]:
     return [*([shared] if shared else []), *([entry] for entry in chosen if entry[0].inside)]
 
 
-def _run_segment(segments: Sequence[Segment], options: CaptureOptions, group: Sequence[Chosen]) -> ProfilerError | None:
+def _run_segment(segments: Sequence[Segment], options: CaptureOptions) -> ProfilerError | None:
     """Open, measure and close the last segment; what broke it, if anything did."""
     segment = segments[-1]
     first = sum(len({block.window for block in earlier.blocks}) for earlier in segments[:-1])
-    windows = plan_windows(
-        [sampler.name for sampler, _ in group if sampler.name != NO_SAMPLER],
-        max(sampler.window_s for sampler, _ in group),
-        options.duration_s,
-        base=options.loaded and all(sampler.switchable for sampler, _ in group),
-        seed=options.seed + first,
-        first=first,
-    )
     broken: ProfilerError | None = None
     try:
         segment.open()
+        samplers = [sampler for sampler, _ in segment.samplers]
+        windows = plan_windows(
+            [sampler.name for sampler in samplers if sampler.name != NO_SAMPLER],
+            max(sampler.window_s for sampler in samplers),
+            options.duration_s,
+            base=options.loaded and all(sampler.switchable for sampler in samplers),
+            seed=options.seed + first,
+            first=first,
+        )
         segment.measure(windows)
     except ProfilerError as error:
         broken = error
@@ -104,7 +114,7 @@ def _run_segment(segments: Sequence[Segment], options: CaptureOptions, group: Se
 def _seal(
     writer: RunWriter,
     options: CaptureOptions,
-    chosen: Sequence[Chosen],
+    notes: Sequence[str],
     segments: Sequence[Segment],
     broken: ProfilerError | None,
     progress: Progress,
@@ -119,33 +129,32 @@ def _seal(
     if not blocks:
         raise broken or ProfilerError("nothing was measured")
     progress.phase("writing the run")
-    captures = _write_profiles(writer, chosen, segments, blocks)
+    captures = _write_profiles(writer, segments, blocks)
     for segment in segments:
         segment.keep_attachments(writer.attachments)
-    run = writer.seal(_metadata(writer.final.name, options, segments, blocks, captures, broken))
+    run = writer.seal(_metadata(writer.final.name, options, notes, segments, blocks, captures, broken))
     if broken is not None:
         broken.message += f"; what was measured until then is kept, marked partial, in {run.path}"
         raise broken
     return run
 
 
-def _write_profiles(
-    writer: RunWriter, chosen: Sequence[Chosen], segments: Sequence[Segment], blocks: Sequence[Block]
-) -> list[Capture]:
+def _write_profiles(writer: RunWriter, segments: Sequence[Segment], blocks: Sequence[Block]) -> list[Capture]:
     captures: list[Capture] = []
-    for sampler, wanted in chosen:
-        segment = next((segment for segment in segments if sampler.name in segment.captures), None)
-        if segment is not None and sampler.name != NO_SAMPLER:
-            raw = segment.captures[sampler.name]
-            capture, profile = describe_capture(sampler, wanted, raw, blocks, segment.roots)
-            writer.write_profile(sampler.name, profile)
-            captures.append(capture)
+    for segment in segments:
+        for sampler, wanted in segment.samplers:
+            raw = segment.captures.get(sampler.name)
+            if raw is not None and sampler.name != NO_SAMPLER:
+                capture, profile = describe_capture(sampler, wanted, raw, blocks, segment.roots)
+                writer.write_profile(sampler.name, profile)
+                captures.append(capture)
     return captures
 
 
 def _metadata(
     run_id: str,
     options: CaptureOptions,
+    notes: Sequence[str],
     segments: Sequence[Segment],
     blocks: tuple[Block, ...],
     captures: Sequence[Capture],
@@ -168,7 +177,12 @@ def _metadata(
         machine=describe_machine(),
         versions=describe_versions(),
         seed=options.seed,
-        warnings=(*([f"broken off: {broken.message}"] if broken is not None else []), *warnings),
+        warnings=(
+            *([f"broken off: {broken.message}"] if broken is not None else []),
+            *notes,
+            *(note for segment in segments for note in segment.notes),
+            *warnings,
+        ),
         untrusted=tuple(untrusted),
     )
 

@@ -11,7 +11,7 @@ import msgspec
 
 from profiler.capture.options import CaptureOptions, Progress
 from profiler.capture.schedule import PlannedWindow
-from profiler.errors import ProfilerError, TargetError
+from profiler.errors import ProfilerError, SamplerError, TargetError
 from profiler.load import LoadSession, find_generator
 from profiler.model.block import Block, BlockCount, Window
 from profiler.model.launch import Launch
@@ -27,6 +27,8 @@ LEAD_NS = 50_000_000
 
 T = TypeVar("T")
 
+Chosen = tuple[Sampler, SamplerOptions]
+
 
 class Segment:
     """A running target with everything that measures it. `close` ends all of it, whatever state it is in."""
@@ -34,15 +36,19 @@ class Segment:
     def __init__(
         self,
         options: CaptureOptions,
-        samplers: Sequence[tuple[Sampler, SamplerOptions]],
+        samplers: Sequence[Chosen],
         *,
+        spare: Sequence[Chosen] = (),
         number: int,
         logs: Path,
         scratch: Path,
         progress: Progress,
     ) -> None:
         self._options = options
-        self._samplers = {sampler.name: (sampler, wanted) for sampler, wanted in samplers}
+        self.samplers = list(samplers)
+        """Those that are really used: one that does not understand the target is replaced by a spare one."""
+        self._spare = list(spare)
+        self.notes: list[str] = []
         self._number = number
         self._logs = logs
         self._scratch = scratch
@@ -73,20 +79,35 @@ class Segment:
         if options.loaded:
             self._start_load(self._target)
         self.target_info = self._describe(self._target)
-        for name, (sampler, wanted) in self._samplers.items():
-            folder = self._scratch / name
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self._sessions[name] = sampler.attach(self._target.pids(), wanted, folder)
+        self.samplers = [self._attach(sampler, wanted) for sampler, wanted in self.samplers]
+
+    def _attach(self, sampler: Sampler, wanted: SamplerOptions) -> Chosen:
+        """Prepare a sampler; where it fails and nobody asked for it by name, the next best one."""
+        assert self._target is not None
+        while True:
+            try:
+                session = sampler.attach(self._target.pids(), wanted, self._folder(sampler))
+            except SamplerError as error:
+                if not self._spare:
+                    raise
+                self.notes.append(f"{sampler.name} could not sample this target: {error.message}")
+                sampler, wanted = self._spare.pop(0)
+            else:
+                self._sessions[sampler.name] = session
+                return sampler, wanted
+
+    def _folder(self, sampler: Sampler) -> Path:
+        folder = self._scratch / sampler.name
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return folder
 
     def _wrap(self, launch: Launch) -> Launch:
         self.roots = (launch.folder or str(Path.cwd()),)
         launch, self._overlays = overlay_launch(launch, self._options.symbols)
-        for name, (sampler, wanted) in self._samplers.items():
-            folder = self._scratch / name
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            changed = sampler.wrap(launch, wanted, folder)
+        for sampler, wanted in self.samplers:
+            changed = sampler.wrap(launch, wanted, self._folder(sampler))
             if changed != launch:
-                self._wrapped.add(name)
+                self._wrapped.add(sampler.name)
             launch = changed
         return launch
 
@@ -107,7 +128,7 @@ class Segment:
             rps=options.rps,
             warm_up_s=options.warm_up_s,
             cpus=options.client_cpus,
-            deadline_s=options.warm_up_s + 60 + 20 * options.duration_s * (1 + len(self._samplers)),
+            deadline_s=options.warm_up_s + 60 + 20 * options.duration_s * (1 + len(self.samplers)),
         )
         self._load = find_generator(options.load).start(spec, self._logs / f"load-{self._number}.log")
         self._progress.phase("warming up")

@@ -23,7 +23,6 @@ from profiler.cli.record_json import record_objects
 from profiler.errors import UsageError
 from profiler.model.load import Endpoint
 from profiler.runs import Run
-from profiler.samplers import default_sampler
 from profiler.targets import KINDS, TargetSpec
 
 UNTRUSTED = 5
@@ -168,7 +167,7 @@ def _samplers(namespace: argparse.Namespace) -> tuple[str, ...]:
     names = tuple(dict.fromkeys(namespace.sampler.split(","))) if namespace.sampler else ()
     if namespace.perf_trampoline:
         names = tuple("perf-trampoline" if name == "perf" else name for name in names) or ("perf-trampoline",)
-    return names or (default_sampler(launched=namespace.pid is None),)
+    return names
 
 
 def _show(recorded: Run) -> None:

@@ -11,7 +11,7 @@ from profiler.samplers.py_spy import PySpy
 from profiler.samplers.scalene import Scalene
 
 __all__ = [
-    "LADDER", "SAMPLERS", "Missing", "Sampler", "SamplerOptions", "SamplerSession", "default_sampler", "find_sampler",
+    "LADDER", "SAMPLERS", "Missing", "Sampler", "SamplerOptions", "SamplerSession", "find_sampler", "usable_ladder",
 ]  # fmt: skip
 
 SAMPLERS: tuple[Sampler, ...] = (Exact(), Perf(), PerfTrampoline(), PySpy(), Scalene(), NoSampler())
@@ -28,19 +28,27 @@ def find_sampler(name: str) -> Sampler:
     raise UsageError(f"no sampler {name!r}", hint=f"there are: {', '.join(sampler.name for sampler in SAMPLERS)}")
 
 
-def default_sampler(*, launched: bool) -> str:
-    """The first of the ladder that can run here; those that work from inside only where the target is started.
+def usable_ladder(*, launched: bool) -> tuple[tuple[Sampler, ...], tuple[str, ...]]:
+    """(the rungs that can run here, best first; why each better one than the first can't, a sentence each).
+
+    Rungs that work from inside are left out where the target is not started by the recording.
 
     Raises:
         SamplerError: none can, with the first reason and its fix.
     """
-    reasons: list[Missing] = []
-    for name in LADDER:
-        sampler = find_sampler(name)
+    usable: list[Sampler] = []
+    missing: list[Missing] = []
+    reasons: list[str] = []
+    for sampler in map(find_sampler, LADDER):
         if sampler.inside and not launched:
             continue
-        missing = sampler.probe(SamplerOptions(hz=sampler.default_hz))
-        if missing is None:
-            return name
-        reasons.append(missing)
-    raise SamplerError(f"nothing can sample here: {reasons[0].reason}", hint=reasons[0].fix)
+        lack = sampler.probe(SamplerOptions(hz=sampler.default_hz))
+        if lack is None:
+            usable.append(sampler)
+            continue
+        missing.append(lack)
+        if not usable:
+            reasons.append(f"{sampler.name} can't sample here: {lack.reason} ({lack.fix})")
+    if not usable:
+        raise SamplerError(f"nothing can sample here: {missing[0].reason}", hint=missing[0].fix)
+    return tuple(usable), tuple(reasons)
