@@ -6,6 +6,7 @@ import contextlib
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 from profiler.model.profile import RawCapture
 
@@ -78,6 +79,7 @@ def busy(*options: str) -> Iterator[Busy]:
             yield Busy(process)
         finally:
             process.kill()
+            Path(f"/tmp/perf-{process.pid}.map").unlink(missing_ok=True)  # left by `-X perf`
 
 
 def seconds_by_thread(capture: RawCapture) -> dict[int, float]:
