@@ -54,6 +54,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--setup", default="", metavar="STATEMENTS", help="before every batch, outside the timing")
     parser.add_argument("--name", default="statements")
     parser.add_argument("--processes", type=int, metavar="N")
+    parser.add_argument("--max-seconds", type=float, metavar="S", help="once the least number of processes is reached")
     parser.add_argument("--seconds", type=float, metavar="S", help="of measuring per process and condition")
     parser.add_argument("--seed", type=int)
     parser.add_argument("--errand", type=Path, help=argparse.SUPPRESS)

@@ -11,7 +11,18 @@ from microbench.paired.table import nanoseconds, short_name, short_names
 
 
 def paired(*arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "microbench.paired", "--processes", "2", "--seconds", "0.002", *arguments]
+    command = [
+        sys.executable,
+        "-m",
+        "microbench.paired",
+        "--processes",
+        "2",
+        "--seconds",
+        "0.002",
+        "--max-seconds",
+        "0.1",
+        *arguments,
+    ]
     return subprocess.run(command, capture_output=True, text=True, timeout=120)
 
 
