@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from sampled_stacks import build_oracle, running_oracle, sample
+from sampled_stacks import build_oracle, running_oracle, sample, stacks_of
 
 from profiler.errors import SamplerError, UsageError
 from profiler.samplers.base import SamplerOptions
@@ -147,6 +147,55 @@ def test_an_unknown_interpreter_is_refused_with_a_sentence(tmp_path: Path, versi
                 Exact().attach([process.pid], SamplerOptions(), tmp_path)
         finally:
             process.kill()
+
+
+SUBINTERPRETER = """
+import os, threading
+import _interpreters
+
+def main_work():
+    return sum(number * number for number in range(3000))
+
+def run():
+    _interpreters.exec(_interpreters.create(), CODE)
+
+CODE = '''
+def sub_leaf():
+    total = 0
+    for number in range(3000):
+        total += number
+    return total
+def sub_work():
+    return sub_leaf()
+while True:
+    sub_work()
+'''
+threading.Thread(target=run, daemon=True).start()
+print(os.getpid(), flush=True)
+while True:
+    main_work()
+"""
+
+
+def test_a_subinterpreter_has_its_own_frames_in_place(tmp_path: Path) -> None:
+    with subprocess.Popen([PYTHON, "-c", SUBINTERPRETER], stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            capture = sample([int(process.stdout.readline())], tmp_path, hz=1999, seconds=1)
+        finally:
+            process.kill()
+    assert capture.quality["unspliced"] < 0.01
+    seen = 0
+    for stack in stacks_of(capture):
+        names = [frame.name for frame in stack.frames if frame.kind == "python"]
+        if names[-1:] == ["sub_leaf"]:
+            assert names == ["<module>", "sub_work", "sub_leaf"]
+            native = [frame.name for frame in stack.frames]
+            assert native.index("sub_leaf") > native.index("clone3"), "its own thread carries it"
+            seen += stack.count
+        elif "main_work" in names:
+            assert names[:2] == ["<module>", "main_work"]
+    assert seen > 20
 
 
 def test_a_program_without_python_has_native_stacks(tmp_path: Path) -> None:

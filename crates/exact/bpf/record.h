@@ -50,6 +50,8 @@ struct layout {
     __u32 code;
     __u32 instruction;
     __u32 owner;           /* the byte that tells entry frames */
+    __u32 state_interpreter;
+    __u32 unused;
 };
 
 struct frame_record {
@@ -80,7 +82,7 @@ struct sample_record {
     __u32 pid;
     __u32 tid;
     __u64 registers[REGISTERS]; /* BX BP SP IP R8 to R15: what unwind tables refer to */
-    __u64 thread_state;
+    __u64 interpreter;  /* of the thread state */
     __u64 space;        /* start of the initial stack: the address space's identity */
     __u64 stack_size;   /* bytes between sp and the stack's first frame, 0 where it can't be told */
     __u32 status;

@@ -193,10 +193,10 @@ static __always_inline void walk_python(struct scratch *scratch, const struct la
         return;
     }
     sample->status = find_thread_state(layout, fs_base, &state);
-    sample->thread_state = state;
     if (sample->status != WALK_ATTACHED && sample->status != WALK_DETACHED)
         return;
-    if (find_first_frame(layout, state, sample->registers[IP], &frame)) {
+    if (read_word(state + layout->state_interpreter, &sample->interpreter) ||
+        find_first_frame(layout, state, sample->registers[IP], &frame)) {
         sample->status = WALK_FAULT;
         return;
     }
@@ -376,7 +376,7 @@ int take_sample(struct bpf_perf_event_data *context)
     sample->time = started;
     sample->space = space;
     sample->frame_count = 0;
-    sample->thread_state = 0;
+    sample->interpreter = 0;
     sample->status = WALK_UNKNOWN;
     identify(sample);
     if (take_registers(context, task, sample)) {

@@ -26,6 +26,8 @@ pub struct Interpreter {
     pub code_type: u64,
     pub offsets: Offsets,
     pub layout: Layout,
+    /// Address of the main interpreter's state: the last of the list.
+    pub main: u64,
     /// Whether attached and released threads can be told apart.
     pub knows_gil: bool,
 }
@@ -73,9 +75,12 @@ pub fn find_interpreter(pid: u32) -> Result<Option<Interpreter>> {
         code: offsets.frame_code,
         instruction: offsets.frame_instruction,
         owner: offsets.frame_owner,
+        state_interpreter: u32::try_from(offsets.state_interpreter).unwrap_or(0),
+        unused: 0,
     };
     Ok(Some(Interpreter {
         version,
+        main: offsets.main_interpreter(pid, image.runtime),
         path: image.path,
         code_type: image.code_type,
         offsets,

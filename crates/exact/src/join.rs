@@ -48,6 +48,8 @@ impl Joiner {
         let facts = Facts {
             root_reached: native.root_reached,
             chain_ended: !matches!(sample.walk, Walk::Fault | Walk::TooDeep),
+            nested: interpreter.is_some_and(|found| sample.interpreter != 0 && sample.interpreter != found.main),
+            at_entry: at_entry(&roles, &native, interpreter),
         };
         let in_eval: Vec<bool> = roles.iter().map(|role| *role == Role::Eval).collect();
         let (mut class, mut pieces) = splice(&in_eval, &chain.links, facts);
@@ -59,7 +61,7 @@ impl Joiner {
         let mut leaf_first: Vec<Place> = kernel.iter().map(|address| Place::Kernel(*address)).collect();
         for piece in pieces {
             match piece {
-                Piece::Native(index) if roles[index] == Role::Handler => {}
+                Piece::Native(index) if roles[index] == Role::Handler || is_trampoline(&places[index]) => {}
                 Piece::Native(index) => {
                     leaf_first.push(self.native_place(&places[index], native.addresses[index]));
                     if waits == Some(index) {
@@ -141,6 +143,20 @@ impl Chain {
         self.links.push(link);
         self.places.push(place);
     }
+}
+
+/// Whether the innermost activation of the interpreter is at its first instructions, or has called something from there.
+fn at_entry(roles: &[Role], native: &NativeStack, interpreter: Option<&Interpreter>) -> bool {
+    let innermost = roles.iter().position(|role| *role == Role::Eval);
+    interpreter.zip(innermost).is_some_and(|(found, index)| {
+        (found.layout.eval_start..found.layout.eval_linked).contains(&native.addresses[index])
+    })
+}
+
+/// CPython's trampoline for a Python function (`-X perf`): the function itself is on the Python stack.
+fn is_trampoline(place: &Where) -> bool {
+    let Where::Generated { map, address } = place else { return false };
+    map.find(*address).is_some_and(|(_, name)| name.starts_with("py::"))
 }
 
 /// Index of the native frame that waits for the GIL, if one does. Where the interpreter's own function has no symbol, it

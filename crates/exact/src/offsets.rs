@@ -195,6 +195,19 @@ impl Offsets {
             && (64..1024).contains(&self.code.instructions)
     }
 
+    /// Address of the main interpreter's state: new interpreters go to the head of the list, so it is the last.
+    pub fn main_interpreter(&self, pid: u32, runtime: u64) -> u64 {
+        let read = |address| process::read_word(pid, address).unwrap_or(0);
+        let mut interpreter = read(runtime + self.interpreters_head);
+        for _ in 0..MOST_INTERPRETERS {
+            match read(interpreter + self.interpreter_next) {
+                0 => break,
+                next => interpreter = next,
+            }
+        }
+        interpreter
+    }
+
     /// The thread states of every interpreter of the process. Only those that point back to their interpreter count.
     pub fn thread_states(&self, pid: u32, runtime: u64) -> Result<Vec<ThreadState>> {
         let read = |address| process::read_word(pid, address);

@@ -43,6 +43,8 @@ pub struct Layout {
     pub code: u32,
     pub instruction: u32,
     pub owner: u32,
+    pub state_interpreter: u32,
+    pub unused: u32,
 }
 
 // SAFETY: plain integers without padding.

@@ -37,6 +37,8 @@ pub struct Sample {
     pub tid: u32,
     pub registers: Registers,
     pub sp: u64,
+    /// The interpreter of the thread's state, 0 where there is none.
+    pub interpreter: u64,
     pub space: u64,
     /// Bytes from the stack pointer to the stack's end, 0 where that can't be told.
     pub stack_size: u64,
@@ -91,6 +93,7 @@ fn parse_sample(bytes: &[u8]) -> Option<Sample> {
         tid: u32_at(bytes, 28)?,
         registers: Registers::from_mask(REGISTER_MASK, words(bytes.get(32..128)?))?,
         sp: u64_at(bytes, 48)?,
+        interpreter: u64_at(bytes, 128)?,
         space: u64_at(bytes, 136)?,
         stack_size: u64_at(bytes, 144)?,
         walk: match u32_at(bytes, 152)? {

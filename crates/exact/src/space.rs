@@ -9,8 +9,10 @@ use profiler_unwind::{AddressSpace, AddressSpaces, Mapping, Outcome, Place, Regi
 
 use crate::process;
 
-/// A process's mappings are read again at most this often because of an unknown address, in nanoseconds.
+/// A process's mappings are read again at most this often because of an unknown address, in nanoseconds. Where nothing
+/// had changed, the time until the next look doubles.
 const RESCAN_NS: u64 = 200_000_000;
+const RAREST_RESCAN_NS: u64 = 10_000_000_000;
 
 /// What a native function means for the join.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,11 +37,18 @@ pub struct NativeStack {
     pub root_reached: bool,
 }
 
+/// The last look at a process's mappings.
+struct Scan {
+    at_ns: u64,
+    wait_ns: u64,
+    mappings: Vec<process::Mapping>,
+}
+
 /// Every process's files, and the unwinder.
 pub struct Spaces {
     spaces: AddressSpaces,
     unwinder: Unwinder,
-    scanned_ns: HashMap<u32, u64>,
+    scans: HashMap<u32, Scan>,
     /// By image and address; images live as long as the store.
     roles: HashMap<(usize, u64), Role>,
 }
@@ -49,7 +58,7 @@ impl Default for Spaces {
         Self {
             spaces: AddressSpaces::new(Arc::new(ImageStore::new())),
             unwinder: Unwinder::new(),
-            scanned_ns: HashMap::new(),
+            scans: HashMap::new(),
             roles: HashMap::new(),
         }
     }
@@ -62,9 +71,14 @@ impl Spaces {
         if mappings.is_empty() {
             return false; // it is ending
         }
+        if let Some(scan) = self.scans.get_mut(&pid).filter(|scan| scan.mappings == mappings) {
+            scan.at_ns = now_ns;
+            scan.wait_ns = (2 * scan.wait_ns).min(RAREST_RESCAN_NS);
+            return true;
+        }
         let root = foreign_root(pid);
         let key = pid.cast_signed();
-        self.scanned_ns.insert(pid, now_ns);
+        self.scans.insert(pid, Scan { at_ns: now_ns, wait_ns: RESCAN_NS, mappings: mappings.clone() });
         self.spaces.exec(key);
         for mapping in mappings.into_iter().filter(|mapping| mapping.executable) {
             let path = if mapping.path.starts_with('/') { format!("{root}{}", mapping.path) } else { mapping.path };
@@ -87,8 +101,8 @@ impl Spaces {
     /// were read, they are read again.
     pub fn unwind(&mut self, pid: u32, registers: &Registers, stack: StackCopy<'_>, now_ns: u64) -> NativeStack {
         let (native, outcome) = self.unwind_once(pid, registers, stack);
-        let scanned = self.scanned_ns.get(&pid).copied().unwrap_or(0);
-        if outcome == Outcome::Broken && now_ns > scanned + RESCAN_NS && self.read(pid, now_ns) {
+        let due = self.scans.get(&pid).is_none_or(|scan| now_ns > scan.at_ns + scan.wait_ns);
+        if outcome == Outcome::Broken && due && self.read(pid, now_ns) {
             return self.unwind_once(pid, registers, stack).0;
         }
         native

@@ -21,6 +21,10 @@ pub struct Facts {
     pub root_reached: bool,
     /// The chain of Python frames was walked to its end.
     pub chain_ended: bool,
+    /// The chain is that of a subinterpreter: the thread's activations below it belong to another interpreter's chain.
+    pub nested: bool,
+    /// The innermost activation is at its first instructions, or calls something from there.
+    pub at_entry: bool,
 }
 
 /// How well the two stacks fit.
@@ -55,11 +59,13 @@ pub enum Piece {
 pub fn splice(in_eval: &[bool], chain: &[Link], facts: Facts) -> (Class, Vec<Piece>) {
     let segments = Segments::cut(chain, facts.chain_ended);
     let activations = in_eval.iter().filter(|inside| **inside).count();
-    let class = classify(activations, in_eval.first() == Some(&true), &segments, facts);
+    let leaf_in_eval = in_eval.first() == Some(&true);
+    let class = classify(activations, leaf_in_eval || facts.at_entry, &segments, facts);
+    let starting = class == Class::Prologue
+        || class == Class::Truncated && facts.nested && facts.chain_ended && facts.at_entry;
     let pieces = match class {
         Class::NativeOnly | Class::Unspliced => (0..in_eval.len()).map(Piece::Native).collect(),
-        Class::Prologue => place(in_eval, chain, &segments, 1),
-        Class::Exact | Class::Truncated => place(in_eval, chain, &segments, 0),
+        Class::Prologue | Class::Exact | Class::Truncated => place(in_eval, chain, &segments, usize::from(starting)),
     };
     (class, pieces)
 }
@@ -96,7 +102,7 @@ impl Segments {
     }
 }
 
-fn classify(activations: usize, leaf_in_eval: bool, segments: &Segments, facts: Facts) -> Class {
+fn classify(activations: usize, starts_or_ends: bool, segments: &Segments, facts: Facts) -> Class {
     let owned = segments.ranges.len();
     if !facts.chain_ended {
         return if owned == 0 { Class::Unspliced } else { Class::Truncated };
@@ -110,7 +116,10 @@ fn classify(activations: usize, leaf_in_eval: bool, segments: &Segments, facts: 
     if activations == owned || activations + 1 == owned && segments.ends_empty() {
         return Class::Exact;
     }
-    if activations == owned + 1 && leaf_in_eval {
+    if activations > owned && facts.nested {
+        return Class::Truncated;
+    }
+    if activations == owned + 1 && starts_or_ends {
         return Class::Prologue;
     }
     if activations < owned && !facts.root_reached {

@@ -3,8 +3,8 @@
 use proptest::prelude::*;
 use profiler_splice::{splice, Class, Facts, Link, Piece};
 
-const WHOLE: Facts = Facts { root_reached: true, chain_ended: true };
-const BROKEN: Facts = Facts { root_reached: false, chain_ended: true };
+const WHOLE: Facts = Facts { root_reached: true, chain_ended: true, nested: false, at_entry: false };
+const BROKEN: Facts = Facts { root_reached: false, ..WHOLE };
 
 fn joined(native: &str, chain: &str, facts: Facts) -> (Class, String) {
     // Native: `E` inside the evaluation function, else a letter. Chain: `|` closes a segment, a digit is a function.
@@ -45,6 +45,8 @@ fn an_activation_that_is_just_starting_owns_nothing() {
     assert_eq!(joined("EbE", "1|", WHOLE), (Class::Prologue, "Eb1".into()));
     assert_eq!(joined("E", "", WHOLE), (Class::Prologue, "E".into()));
     assert_eq!(joined("aEbE", "1|", WHOLE).0, Class::Unspliced);
+    let at_entry = Facts { at_entry: true, ..WHOLE };
+    assert_eq!(joined("aEbE", "1|", at_entry), (Class::Prologue, "aEb1".into()));
 }
 
 #[test]
@@ -56,15 +58,25 @@ fn a_broken_native_stack_gets_the_remaining_functions_at_its_root_behind_a_gap()
 
 #[test]
 fn a_chain_that_was_cut_is_truncated_and_in_place() {
-    let cut = Facts { root_reached: true, chain_ended: false };
+    let cut = Facts { chain_ended: false, ..WHOLE };
     assert_eq!(joined("aEbEcE", "1|23", cut), (Class::Truncated, "a1b23cE".into()));
     assert_eq!(joined("aE", "", cut).0, Class::Unspliced);
 }
 
+#[test]
+fn a_subinterpreter_owns_the_innermost_activations_only() {
+    let nested = Facts { nested: true, ..WHOLE };
+    assert_eq!(joined("aEbEcE", "1|", nested), (Class::Truncated, "a1bEcE".into()));
+    assert_eq!(joined("EbE", "1|", nested), (Class::Truncated, "1bE".into()));
+    let starting = Facts { at_entry: true, ..nested };
+    assert_eq!(joined("EbEcE", "1|", starting), (Class::Truncated, "Eb1cE".into()));
+}
+
 fn stacks() -> impl Strategy<Value = (Vec<bool>, Vec<Link>, Facts)> {
     let link = prop_oneof![3 => Just(Link::Frame), 1 => Just(Link::Entry)];
-    let facts = (any::<bool>(), any::<bool>())
-        .prop_map(|(root_reached, chain_ended)| Facts { root_reached, chain_ended });
+    let facts = (any::<bool>(), any::<bool>(), any::<bool>(), any::<bool>()).prop_map(
+        |(root_reached, chain_ended, nested, at_entry)| Facts { root_reached, chain_ended, nested, at_entry },
+    );
     (prop::collection::vec(prop::bool::weighted(0.3), 0..40), prop::collection::vec(link, 0..40), facts)
 }
 
