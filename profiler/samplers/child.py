@@ -92,6 +92,21 @@ class Child:
                 raise self.failure(f"was not ready after {timeout_s:g} s")
             time.sleep(0.005)
 
+    def wait_until_it_catches(self, signum: signal.Signals, timeout_s: float) -> None:
+        """Blocks until the program handles the signal; before that the signal would end it without a word.
+
+        Raises:
+            SamplerError: it ended before, or never did.
+        """
+        deadline = time.monotonic() + timeout_s
+        while not caught_signals(self.pid) & (1 << (signum - 1)):
+            if not self.running:
+                raise self.failure("ended before it sampled")
+            if time.monotonic() > deadline:
+                self.kill()
+                raise self.failure(f"was not ready after {timeout_s:g} s")
+            time.sleep(0.005)
+
     def end(self, signum: signal.Signals = signal.SIGINT, timeout_s: float = 60) -> int:
         """Ask it to end, wait, and kill it where it does not; its exit status."""
         if self.running:
@@ -114,3 +129,13 @@ class Child:
         lines = [line.strip() for line in self.output().splitlines() if line.strip()]
         said = f": {lines[-1]}" if lines else ""
         return SamplerError(f"{self.name} {what}{said}", hint=f"its output: {self._log}")
+
+
+def caught_signals(pid: int) -> int:
+    """Signals that a process has handlers for, as a mask; 0 when it has ended."""
+    try:
+        status = Path(f"/proc/{pid}/status").read_text()
+    except OSError:
+        return 0
+    masks = [line.split()[1] for line in status.splitlines() if line.startswith("SigCgt:")]
+    return int(masks[0], 16) if masks else 0  # a zombie has none

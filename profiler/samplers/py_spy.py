@@ -79,6 +79,7 @@ class PySpySession:
         log = self._folder / f"py-spy-{number}-{'native' if self._native else 'python'}.log"
         self._child = Child(argv, log, cpus=self._options.cpus)
         self._child.wait_for_output(READY, START_TIMEOUT_S)
+        self._child.wait_until_it_catches(signal.SIGINT, START_TIMEOUT_S)
         self._started_ns = time.monotonic_ns()
 
     def off(self) -> None:
