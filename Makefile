@@ -30,6 +30,7 @@ check: lint test ## what CI runs
 lint: setup-test ## format check, ruff, clippy, mypy, import rules
 	cargo fmt --all --check
 	cargo clippy -q --all-targets --locked -- -D warnings
+	cd hotpaths/server && cargo fmt --check && cargo clippy -q --all-targets --locked -- -D warnings
 	ruff check . && ruff format --check .
 	mypy
 	lint-imports

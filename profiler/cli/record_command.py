@@ -26,6 +26,7 @@ from profiler.runs import Run
 from profiler.targets import KINDS, TargetSpec
 
 UNTRUSTED = 5
+REFERENCE_SERVER = "hotpaths-server"
 
 
 class RecordOptions(msgspec.Struct, frozen=True, kw_only=True):
@@ -39,6 +40,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     target = parser.add_argument_group("target")
     target.add_argument("--target", choices=[kind.name for kind in KINDS], help="kind of server (default: detected)")
     target.add_argument("--app", help="import string, script or manage.py (default: detected)")
+    target.add_argument(
+        "--set",
+        dest="settings",
+        metavar="SWITCH=SIDE,…",
+        help="start the reference server with these switches",
+    )
     target.add_argument("--python", help="interpreter or virtual environment of the target")
     target.add_argument("--pid", type=values.process_id, help="attach to this process instead of starting one")
     target.add_argument("--url", help="where the target serves, e.g. http://127.0.0.1:8000")
@@ -116,11 +123,12 @@ def _options(namespace: argparse.Namespace) -> RecordOptions:
         )
     target = TargetSpec(
         folder=Path.cwd(),
-        kind=namespace.target,
+        kind=_kind(namespace),
         app=namespace.app,
         command=tuple(namespace.program),
         pid=namespace.pid,
         url=namespace.url,
+        settings=namespace.settings,
         python=namespace.python,
         processes=namespace.processes,
         workers=namespace.workers,
@@ -156,6 +164,14 @@ def _options(namespace: argparse.Namespace) -> RecordOptions:
         as_json=namespace.json,
         open_viewer=interactive if namespace.open is None else namespace.open,
     )
+
+
+def _kind(namespace: argparse.Namespace) -> str | None:
+    if namespace.settings is None:
+        return str(namespace.target) if namespace.target else None
+    if namespace.target not in (None, REFERENCE_SERVER) or namespace.program or namespace.pid is not None:
+        raise UsageError("--set are switches of the reference server, and another target was named")
+    return REFERENCE_SERVER
 
 
 def _has_port(namespace: argparse.Namespace) -> bool:

@@ -14,12 +14,13 @@ from profiler.targets.django_bolt import DjangoBolt
 from profiler.targets.granian import Granian
 from profiler.targets.gunicorn import Gunicorn
 from profiler.targets.launched import LaunchedTarget, Wrap
+from profiler.targets.reference import ReferenceServer
 from profiler.targets.robyn import Robyn
 from profiler.targets.uvicorn import Uvicorn
 
 __all__ = ["KINDS", "CpuMeter", "RunningTarget", "TargetKind", "TargetSpec", "choose_target", "start_target"]
 
-KINDS: tuple[TargetKind, ...] = (DjangoBolt(), Granian(), Robyn(), Gunicorn(), Uvicorn(), Command())
+KINDS: tuple[TargetKind, ...] = (DjangoBolt(), Granian(), Robyn(), Gunicorn(), Uvicorn(), ReferenceServer(), Command())
 """In the order of detection."""
 
 

@@ -26,6 +26,8 @@ class TargetSpec(msgspec.Struct, frozen=True, kw_only=True):
     url: str | None = None
     python: str | None = None
     """Interpreter or virtual environment of the target."""
+    settings: str | None = None
+    """Switches of the reference server: `logging=off,bodies=copy`."""
     processes: int = 1
     workers: int = 1
     cpus: tuple[int, ...] = ()

@@ -56,6 +56,13 @@ def test_without_a_project_the_bundled_app_is_recorded_and_said_so(record_json: 
     assert report["cpu_us_per_request"]["value"] > 0
 
 
+def test_the_reference_server_is_recorded_with_its_switches_named(record_json: Callable[..., Any]) -> None:
+    report = record_json(*SHORT, "--sampler", "none", "--set", "all=on,bodies=copy")
+    assert report["target"]["kind"] == "hotpaths-server"
+    assert "all=on,bodies=copy" in report["target"]["command"]
+    assert report["load"]["requests"] > 0
+
+
 def test_several_samplers_take_turns_and_are_never_merged(record_json: Callable[..., Any], tmp_path: Path) -> None:
     reports = record_json(*SHORT, "--sampler", "perf,py-spy")
     assert [report["sampler"]["name"] for report in reports] == ["perf", "py-spy"]
