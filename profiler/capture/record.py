@@ -21,6 +21,7 @@ from profiler.model.run import Capture, RunMetadata, RunState
 from profiler.runs import Run, RunWriter
 from profiler.samplers import find_sampler, usable_ladder
 from profiler.samplers.base import Sampler, SamplerOptions
+from profiler.samplers.rated import RatedSampler
 
 NO_SAMPLER = "none"
 
@@ -77,7 +78,8 @@ def _choose_samplers(options: CaptureOptions) -> tuple[list[Chosen], list[Chosen
 
 
 def _wanted(sampler: Sampler, options: CaptureOptions) -> SamplerOptions:
-    return SamplerOptions(hz=options.hz or sampler.default_hz, cpus=options.client_cpus)
+    hz = sampler.default_hz if isinstance(sampler, RatedSampler) else options.hz or sampler.default_hz
+    return SamplerOptions(hz=hz, cpus=options.client_cpus)
 
 
 def _group(chosen: Sequence[Chosen]) -> list[list[Chosen]]:

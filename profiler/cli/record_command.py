@@ -68,7 +68,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     load.add_argument("--warmup", type=values.positive, default=2.0, metavar="S", help="shortest warm-up (default 2)")
     load.add_argument("--client-cpus", type=values.cpu_set, metavar="LIST", help="CPUs of load and sampler, or none")
     sampling = parser.add_argument_group("sampling")
-    sampling.add_argument("--sampler", metavar="NAME[,NAME]", help="default: the best that can run here")
+    sampling.add_argument("--sampler", metavar="NAME[@HZ],…", help="default: the best that can run here")
     sampling.add_argument("--rate", type=values.positive, metavar="HZ", help="samples per second of CPU time")
     sampling.add_argument(
         "--duration", type=values.positive, default=10.0, metavar="S",

@@ -8,6 +8,7 @@ from profiler.samplers.exact import Exact
 from profiler.samplers.none import NoSampler
 from profiler.samplers.perf import Perf, PerfTrampoline
 from profiler.samplers.py_spy import PySpy
+from profiler.samplers.rated import RatedSampler, parse_rate
 from profiler.samplers.scalene import Scalene
 
 __all__ = [
@@ -21,10 +22,11 @@ LADDER = ("exact", "perf-trampoline", "perf", "py-spy")
 
 
 def find_sampler(name: str) -> Sampler:
-    """The sampler of this name; UsageError where there is none."""
+    """The sampler of this name, `exact`, or with a rate of its own, `exact@99`; UsageError where there is none."""
+    plain, at, rate = name.partition("@")
     for sampler in SAMPLERS:
-        if sampler.name == name:
-            return sampler
+        if sampler.name == plain:
+            return RatedSampler(sampler, parse_rate(rate)) if at else sampler
     raise UsageError(f"no sampler {name!r}", hint=f"there are: {', '.join(sampler.name for sampler in SAMPLERS)}")
 
 
