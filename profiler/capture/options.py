@@ -22,7 +22,6 @@ class CaptureOptions(msgspec.Struct, frozen=True, kw_only=True):
     """Empty: the best that can run here, and the next best where that one does not understand the target."""
     hz: float | None = None
     """Samples per second; None is each sampler's own default."""
-    perf_trampoline: bool = False
     load: str = "native"
     """Name of the load generator, or `none`."""
     connections: int = 50

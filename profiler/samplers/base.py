@@ -22,7 +22,6 @@ class Missing(msgspec.Struct, frozen=True, kw_only=True):
 class SamplerOptions(msgspec.Struct, frozen=True, kw_only=True):
     hz: float = 499.0
     """Samples per second of CPU time of each thread."""
-    perf_trampoline: bool = False
     cpus: tuple[int, ...] = ()
     """CPU set for the sampler's own processes; empty leaves them free."""
 
