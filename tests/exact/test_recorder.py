@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from sampled_stacks import build_oracle, running_oracle, sample, stacks_of
+from sampled_stacks import build_oracle, interpreters, running_oracle, sample, stacks_of
 
 from profiler.errors import SamplerError, UsageError
 from profiler.samplers.base import SamplerOptions
@@ -147,6 +147,38 @@ def test_an_unknown_interpreter_is_refused_with_a_sentence(tmp_path: Path, versi
                 Exact().attach([process.pid], SamplerOptions(), tmp_path)
         finally:
             process.kill()
+
+
+CONTENDED = """
+import hashlib, os, threading
+data = bytes(4000)
+
+def digest():
+    while True:
+        hashlib.sha256(data).digest()
+
+for _ in range(4):
+    threading.Thread(target=digest, daemon=True).start()
+print(os.getpid(), flush=True)
+threading.Event().wait()
+"""
+
+
+@pytest.mark.parametrize("python", interpreters(), ids=lambda path: path.parts[-3])
+def test_waiting_for_the_gil_is_told_from_running(python: Path, tmp_path: Path) -> None:
+    with subprocess.Popen([python, "-c", CONTENDED], stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            capture = sample([int(process.stdout.readline())], tmp_path, hz=1999, seconds=1)
+        finally:
+            process.kill()
+    assert capture.quality["gil_waiting"] > 0.005
+    assert capture.quality["gil_held"] > 0.05
+    assert capture.quality["gil_released"] > 0.05
+    waiting = [stack for stack in stacks_of(capture) if "[waiting for the GIL]" in stack.names]
+    assert sum(stack.count for stack in waiting) == round(capture.quality["gil_waiting"] * len(capture.samples))
+    for stack in waiting:
+        assert "digest" in stack.names[: stack.names.index("[waiting for the GIL]")]
 
 
 SUBINTERPRETER = """

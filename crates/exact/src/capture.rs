@@ -17,6 +17,9 @@ pub const FRAMES_FILE: &str = "exact.json";
 /// Name of the file of samples: four columns of little-endian 64-bit numbers, one after the other.
 pub const SAMPLES_FILE: &str = "exact.samples";
 
+/// Files that can't be read are named up to this many.
+const MOST_PROBLEMS: usize = 5;
+
 #[derive(Serialize)]
 struct Content<'a> {
     frames: &'a [Frame],
@@ -44,7 +47,7 @@ pub fn write(recorder: &Recorder, folder: &Path, cpu_s: f64) -> Result<()> {
         samples: stacks.rows.len(),
         lost: recorder.counts().lost + recorder.damaged(),
         counts: counts(recorder, &named),
-        notes: recorder.notes.clone(),
+        notes: recorder.notes.iter().chain(recorder.joiner.spaces.problems().take(MOST_PROBLEMS)).cloned().collect(),
         cpu_s,
     };
     let text = serde_json::to_vec(&content)

@@ -20,7 +20,6 @@ pub struct Offsets {
     pub state_next: u64,
     pub state_interpreter: u64,
     pub state_thread: u64,
-    pub state_native_thread: u64,
     /// Offset in the runtime of the pointer to the state that holds the GIL, 0 where there is none.
     pub holder: u64,
     /// Offset of the pointer to the cframe, 0 where the thread state holds the frame itself.
@@ -56,7 +55,6 @@ pub struct ThreadState {
     pub address: u64,
     /// The thread's control block on glibc.
     pub thread: u64,
-    pub native_thread: u64,
 }
 
 impl Offsets {
@@ -82,7 +80,6 @@ impl Offsets {
             state_next: 8,
             state_interpreter: 16,
             state_thread: 152,
-            state_native_thread: 160,
             holder: 576,
             cframe: 56,
             cframe_previous: 16,
@@ -108,7 +105,6 @@ impl Offsets {
         Self {
             threads_head: 72,
             state_thread: 136,
-            state_native_thread: 144,
             holder: 0,
             cframe_previous: 8,
             current_frame: 0,
@@ -161,7 +157,6 @@ impl Offsets {
             state_next: at(state + 2),
             state_interpreter: at(state + 3),
             state_thread: at(state + 5),
-            state_native_thread: at(state + 6),
             holder: 0,
             cframe: 0,
             cframe_previous: 0,
@@ -220,12 +215,8 @@ impl Offsets {
                 if read(address + self.state_interpreter) != Some(interpreter) {
                     break;
                 }
-                let (Some(thread), Some(native_thread)) =
-                    (read(address + self.state_thread), read(address + self.state_native_thread))
-                else {
-                    break;
-                };
-                states.push(ThreadState { address, thread, native_thread });
+                let Some(thread) = read(address + self.state_thread) else { break };
+                states.push(ThreadState { address, thread });
                 address = read(address + self.state_next).unwrap_or(0);
             }
             interpreter = read(interpreter + self.interpreter_next).unwrap_or(0);

@@ -1,7 +1,6 @@
 //! A process seen from outside: its memory, its mappings, its place in the process tree.
 
 use std::fs;
-use std::io;
 use std::path::PathBuf;
 
 use crate::error::{Error, Result};
@@ -83,12 +82,6 @@ pub fn read_status(pid: u32) -> Option<Status> {
     // The name in parentheses may itself hold parentheses and spaces.
     let fields: Vec<&str> = text[text.rfind(')')? + 1..].split_whitespace().collect();
     Some(Status { parent: fields.get(1)?.parse().ok()?, space: fields.get(25)?.parse().ok()? })
-}
-
-/// Thread ids of a process.
-pub fn list_threads(pid: u32) -> io::Result<Vec<u32>> {
-    let entries = fs::read_dir(format!("/proc/{pid}/task"))?;
-    Ok(entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect())
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use crate::clock::Clock;
 use crate::error::{Error, Result};
 use crate::interpreter::{find_interpreter, Interpreter};
 use crate::join::Joiner;
-use crate::process::{self, list_threads};
+use crate::process;
 use crate::program::{Counts, Layout, Program};
 use crate::record::{parse, Record, Sample};
 use crate::stacks::Row;
@@ -206,6 +206,9 @@ impl Recorder {
             Ok(found) => {
                 let layout = found.as_ref().map_or_else(Layout::default, |interpreter| interpreter.layout);
                 self.program.watch(status.space, &layout)?;
+                if found.as_ref().is_some_and(|interpreter| !interpreter.knows_gil) {
+                    self.note(format!("process {pid}: who holds the GIL can't be told in this interpreter"));
+                }
                 self.interpreters.insert(status.space, found.clone());
                 (found, 0)
             }
@@ -236,10 +239,5 @@ impl Recorder {
         if self.notes.len() < 20 && !self.notes.contains(&note) {
             self.notes.push(note);
         }
-    }
-
-    /// Threads of the target now.
-    pub fn thread_count(&self) -> usize {
-        self.targets.iter().filter_map(|pid| list_threads(*pid).ok()).map(|threads| threads.len()).sum()
     }
 }
