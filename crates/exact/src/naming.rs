@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 use std::sync::Arc;
 
-use profiler_symbols::{demangle, Image, Inlines, KernelSymbols};
+use profiler_symbols::{frames_at, Image, Inlines, KernelSymbols, SourceLanguage};
 use serde::Serialize;
 
 use crate::code::Function;
@@ -21,6 +21,8 @@ pub struct Frame {
     pub inlined: bool,
     /// Where there is no name: start of the function's range, else the address itself.
     pub address: u64,
+    /// What the debug information says the function is written in.
+    pub language: Option<&'static str>,
 }
 
 /// What a file says of itself, as the Python side's `ModuleTraits` takes it.
@@ -43,7 +45,11 @@ pub struct Named {
 
 /// Name everything that was sampled. `interpreter` is the file that remarks are put under.
 pub fn name_stacks(stacks: &Stacks, functions: &[Function], interpreter: &str) -> Named {
-    let kernel = if stacks.places().iter().any(|place| matches!(place, Place::Kernel(_))) {
+    let kernel = if stacks
+        .places()
+        .iter()
+        .any(|place| matches!(place, Place::Kernel(_)))
+    {
         KernelSymbols::read().unwrap_or_default()
     } else {
         KernelSymbols::default()
@@ -58,8 +64,14 @@ pub fn name_stacks(stacks: &Stacks, functions: &[Function], interpreter: &str) -
             let frames = match place {
                 Place::Kernel(address) => vec![kernel_frame(&kernel, *address)],
                 Place::Native(image, address) => images[*image as usize].frames(*address),
-                Place::Nowhere(address) => vec![Frame { kind: "native", address: *address, ..Frame::default() }],
-                Place::Python(function, line) => vec![python_frame(&functions[*function as usize], *line)],
+                Place::Nowhere(address) => vec![Frame {
+                    kind: "native",
+                    address: *address,
+                    ..Frame::default()
+                }],
+                Place::Python(function, line) => {
+                    vec![python_frame(&functions[*function as usize], *line)]
+                }
                 Place::Generated(number) => vec![Frame {
                     kind: "native",
                     name: stacks.generated_names()[*number as usize].clone(),
@@ -68,16 +80,33 @@ pub fn name_stacks(stacks: &Stacks, functions: &[Function], interpreter: &str) -
                 Place::Mark(mark) => vec![mark_frame(*mark, interpreter)],
             };
             unknown.push(frames.last().is_some_and(|frame| frame.name.is_empty()));
-            frames.into_iter().map(|frame| table.number(frame)).collect()
+            frames
+                .into_iter()
+                .map(|frame| table.number(frame))
+                .collect()
         })
         .collect();
     let numbered = stacks
         .stacks()
         .iter()
-        .map(|places| places.iter().flat_map(|place| expanded[*place as usize].iter().copied()).collect())
+        .map(|places| {
+            places
+                .iter()
+                .flat_map(|place| expanded[*place as usize].iter().copied())
+                .collect()
+        })
         .collect();
-    let modules = stacks.images().iter().map(|image| (shown_path(image.path()), traits(image))).collect();
-    Named { frames: table.frames, stacks: numbered, modules, unknown }
+    let modules = stacks
+        .images()
+        .iter()
+        .map(|image| (shown_path(image.path()), traits(image)))
+        .collect();
+    Named {
+        frames: table.frames,
+        stacks: numbered,
+        modules,
+        unknown,
+    }
 }
 
 #[derive(Default)]
@@ -105,35 +134,31 @@ struct NamedImage<'a> {
 
 impl<'a> NamedImage<'a> {
     fn new(image: &'a Arc<Image>) -> Self {
-        Self { image, path: shown_path(image.path()), inlines: Inlines::of(image) }
+        Self {
+            image,
+            path: shown_path(image.path()),
+            inlines: Inlines::of(image),
+        }
     }
 
     /// The functions at an address, outermost first.
     fn frames(&self, address: u64) -> Vec<Frame> {
-        let symbol = self.image.symbol(address).map(|symbol| symbol.name);
-        let mut found = self.inlines.as_ref().map(|inlines| inlines.find(address)).unwrap_or_default();
-        if found.is_empty() {
-            return vec![self.frame(symbol.unwrap_or_default(), address)];
-        }
-        if found[0].name.is_empty() {
-            found[0].name = symbol.unwrap_or_default().to_owned();
-        }
-        let frames = found.into_iter().enumerate().map(|(depth, source)| Frame {
-            file: source.file,
-            line: source.line,
-            inlined: depth > 0,
-            ..self.frame(&source.name, address)
-        });
-        frames.collect()
-    }
-
-    fn frame(&self, symbol: &str, address: u64) -> Frame {
-        let address = match symbol {
-            "" => self.image.function_range(address).map_or(address, |range| range.start),
-            _ => 0,
-        };
-        let name = demangle(symbol).name;
-        Frame { kind: "native", name, module: self.path.clone(), address, ..Frame::default() }
+        let named = frames_at(self.image, address, self.inlines.as_ref())
+            .into_iter()
+            .map(|found| Frame {
+                kind: "native",
+                name: found.name,
+                module: self.path.clone(),
+                file: found.file,
+                line: found.line,
+                inlined: found.inlined,
+                address: found.address,
+                language: found.language.map(|language| match language {
+                    SourceLanguage::Rust => "rust",
+                    SourceLanguage::C => "c",
+                }),
+            });
+        named.collect()
     }
 }
 
@@ -145,7 +170,11 @@ fn kernel_frame(symbols: &KernelSymbols, address: u64) -> Frame {
             module: found.module.to_owned(),
             ..Frame::default()
         },
-        None => Frame { kind: "kernel", address, ..Frame::default() },
+        None => Frame {
+            kind: "kernel",
+            address,
+            ..Frame::default()
+        },
     }
 }
 
@@ -166,7 +195,12 @@ fn mark_frame(mark: Mark, interpreter: &str) -> Frame {
         Mark::Unspliced => ("[unspliced]", ""),
         Mark::GilWait => ("[waiting for the GIL]", interpreter),
     };
-    Frame { kind: "native", name: name.to_owned(), module: module.to_owned(), ..Frame::default() }
+    Frame {
+        kind: "native",
+        name: name.to_owned(),
+        module: module.to_owned(),
+        ..Frame::default()
+    }
 }
 
 fn traits(image: &Image) -> Traits {
@@ -176,12 +210,18 @@ fn traits(image: &Image) -> Traits {
         (false, true) => "rust",
         (false, false) => "c",
     };
-    Traits { language, build_id: image.build_id().to_owned(), stripped: marks.stripped }
+    Traits {
+        language,
+        build_id: image.build_id().to_owned(),
+        stripped: marks.stripped,
+    }
 }
 
 /// A file's path as the process sees it, without the way into its root folder.
 fn shown_path(path: &Path) -> String {
     let text = path.to_string_lossy();
-    let inside = text.strip_prefix("/proc/").and_then(|rest| rest.split_once("/root/"));
+    let inside = text
+        .strip_prefix("/proc/")
+        .and_then(|rest| rest.split_once("/root/"));
     inside.map_or_else(|| text.clone().into_owned(), |(_, rest)| format!("/{rest}"))
 }

@@ -4,13 +4,17 @@ use std::collections::HashMap;
 use std::panic::resume_unwind;
 use std::sync::Arc;
 
-use profiler_symbols::{Image, Inlines, KernelSymbols, SourceLanguage};
+use profiler_symbols::{frames_at, Image, Inlines, KernelSymbols, SourceLanguage};
 
 use crate::capture::{Frame, Kind, Language};
 use crate::interning::Location;
 
 /// Frames of every location, outermost first.
-pub(crate) fn name_all(locations: &[Location], kernel: Option<&KernelSymbols>, threads: usize) -> Vec<Vec<Frame>> {
+pub(crate) fn name_all(
+    locations: &[Location],
+    kernel: Option<&KernelSymbols>,
+    threads: usize,
+) -> Vec<Vec<Frame>> {
     // Neighbouring addresses share debug information: sort by file and address, then cut into equal parts.
     let mut order: Vec<usize> = (0..locations.len()).collect();
     order.sort_by_key(|index| locations[*index].key());
@@ -19,75 +23,74 @@ pub(crate) fn name_all(locations: &[Location], kernel: Option<&KernelSymbols>, t
     std::thread::scope(|scope| {
         let workers: Vec<_> = order
             .chunks(share)
-            .map(|part| scope.spawn(move || part.iter().copied().zip(name_part(locations, part, kernel)).collect()))
+            .map(|part| {
+                scope.spawn(move || {
+                    part.iter()
+                        .copied()
+                        .zip(name_part(locations, part, kernel))
+                        .collect()
+                })
+            })
             .collect();
         for worker in workers {
-            let part: Vec<(usize, Vec<Frame>)> = worker.join().unwrap_or_else(|panic| resume_unwind(panic));
-            part.into_iter().for_each(|(index, frames)| named[index] = frames);
+            let part: Vec<(usize, Vec<Frame>)> =
+                worker.join().unwrap_or_else(|panic| resume_unwind(panic));
+            part.into_iter()
+                .for_each(|(index, frames)| named[index] = frames);
         }
     });
     named
 }
 
-fn name_part(locations: &[Location], part: &[usize], kernel: Option<&KernelSymbols>) -> Vec<Vec<Frame>> {
+fn name_part(
+    locations: &[Location],
+    part: &[usize],
+    kernel: Option<&KernelSymbols>,
+) -> Vec<Vec<Frame>> {
     let mut inlines: HashMap<*const Image, Option<Inlines<'_>>> = HashMap::new();
     part.iter()
         .map(|index| match &locations[*index] {
             Location::Image { image, address } => {
-                let inlines = inlines.entry(Arc::as_ptr(image)).or_insert_with(|| Inlines::of(image));
+                let inlines = inlines
+                    .entry(Arc::as_ptr(image))
+                    .or_insert_with(|| Inlines::of(image));
                 in_image(image, *address, inlines.as_ref())
             }
             Location::Unreadable { path, address } => {
-                vec![Frame { module: path.to_string(), address: *address, ..Frame::of(Kind::Native) }]
+                vec![Frame {
+                    module: path.to_string(),
+                    address: *address,
+                    ..Frame::of(Kind::Native)
+                }]
             }
             Location::Generated { map, address } => {
                 let (start, name) = map.find(*address).unwrap_or((*address, ""));
                 vec![generated(start, name)]
             }
             Location::Kernel { address } => vec![in_kernel(*address, kernel)],
-            Location::Unknown { address } => vec![Frame { address: *address, ..Frame::of(Kind::Native) }],
+            Location::Unknown { address } => vec![Frame {
+                address: *address,
+                ..Frame::of(Kind::Native)
+            }],
         })
         .collect()
 }
 
 fn in_image(image: &Image, address: u64, inlines: Option<&Inlines<'_>>) -> Vec<Frame> {
     let module = image.path().to_string_lossy().into_owned();
-    let symbol = image.symbol(address);
-    let mut frames: Vec<Frame> = inlines
-        .map(|all| all.find(address))
-        .unwrap_or_default()
+    let named = frames_at(image, address, inlines)
         .into_iter()
-        .enumerate()
-        .map(|(depth, found)| Frame {
+        .map(|found| Frame {
             name: found.name,
             module: module.clone(),
             file: found.file,
             line: found.line,
-            inlined: depth > 0,
+            inlined: found.inlined,
+            address: found.address,
             language: found.language.map(language),
             ..Frame::of(Kind::Native)
-        })
-        .collect();
-    if frames.is_empty() {
-        frames.push(Frame { module, ..Frame::of(Kind::Native) });
-    }
-    // The linker's own name of the code wins over what the debug information calls it.
-    if let Some(symbol) = symbol {
-        frames[0].name = symbol.name.to_owned();
-    } else if frames[0].name.is_empty() {
-        frames[0].address = image.function_range(address).map_or(address, |range| range.start);
-    }
-    // A part that the compiler split off a function is described as the function inlined into itself.
-    let split_off = |inner: &Frame, outer: &Frame| inner.inlined && inner.file == outer.file && !inner.name.is_empty();
-    frames.dedup_by(|inner, outer| {
-        inner.language != Some(Language::Rust) && split_off(inner, outer) && inner.name == plain(&outer.name)
-    });
-    frames
-}
-
-/// A symbol without what the compiler appends to parts.
-fn plain(name: &str) -> &str {
-    name.split_once('.').map_or(name, |(head, _)| if head.is_empty() { name } else { head })
+        });
+    named.collect()
 }
 
 fn language(found: SourceLanguage) -> Language {
@@ -99,20 +102,38 @@ fn language(found: SourceLanguage) -> Language {
 
 /// CPython's trampolines are named `py::function:file`; other run-time code keeps its name.
 fn generated(start: u64, name: &str) -> Frame {
-    match name.strip_prefix("py::").and_then(|rest| rest.split_once(':')) {
+    match name
+        .strip_prefix("py::")
+        .and_then(|rest| rest.split_once(':'))
+    {
         Some((function, file)) => {
             let (name, file) = (function.to_owned(), file.to_owned());
-            Frame { name, module: file.clone(), file, ..Frame::of(Kind::Python) }
+            Frame {
+                name,
+                module: file.clone(),
+                file,
+                ..Frame::of(Kind::Python)
+            }
         }
-        None => Frame { name: name.to_owned(), module: "[jit]".to_owned(), address: start, ..Frame::of(Kind::Native) },
+        None => Frame {
+            name: name.to_owned(),
+            module: "[jit]".to_owned(),
+            address: start,
+            ..Frame::of(Kind::Native)
+        },
     }
 }
 
 fn in_kernel(address: u64, kernel: Option<&KernelSymbols>) -> Frame {
     match kernel.and_then(|symbols| symbols.find(address)) {
-        Some(symbol) => {
-            Frame { name: symbol.name.to_owned(), module: symbol.module.to_owned(), ..Frame::of(Kind::Kernel) }
-        }
-        None => Frame { address, ..Frame::of(Kind::Kernel) },
+        Some(symbol) => Frame {
+            name: symbol.name.to_owned(),
+            module: symbol.module.to_owned(),
+            ..Frame::of(Kind::Kernel)
+        },
+        None => Frame {
+            address,
+            ..Frame::of(Kind::Kernel)
+        },
     }
 }

@@ -2,7 +2,9 @@
 
 use std::ops::Range;
 
-use gimli::{BaseAddresses, CieOrFde, EhFrame, EhFrameHdr, EndianSlice, LittleEndian, Pointer, UnwindSection};
+use gimli::{
+    BaseAddresses, CieOrFde, EhFrame, EhFrameHdr, EndianSlice, LittleEndian, Pointer, UnwindSection,
+};
 
 use crate::bytes::SharedBytes;
 use crate::image::Image;
@@ -12,22 +14,35 @@ const MOST_RANGES: usize = 4_000_000;
 
 pub(crate) enum FunctionRanges {
     /// The sorted table that the linker made.
-    Table { header: SharedBytes, frames: SharedBytes, bases: BaseAddresses },
+    Table {
+        header: SharedBytes,
+        frames: SharedBytes,
+        bases: BaseAddresses,
+    },
     /// Read once from the frames where there is no table.
     List(Vec<Range<u64>>),
 }
 
 impl FunctionRanges {
     pub(crate) fn read(image: &Image) -> Self {
-        let Some((frame_address, frames)) = image.section(".eh_frame") else { return Self::List(Vec::new()) };
+        let Some((frame_address, frames)) = image.section(".eh_frame") else {
+            return Self::List(Vec::new());
+        };
         let mut bases = BaseAddresses::default().set_eh_frame(frame_address);
         if let Some((address, _)) = image.section(".text") {
             bases = bases.set_text(address);
         }
         if let Some((address, header)) = image.section(".eh_frame_hdr") {
             bases = bases.set_eh_frame_hdr(address);
-            if EhFrameHdr::new(&header, LittleEndian).parse(&bases, 8).is_ok_and(|parsed| parsed.table().is_some()) {
-                return Self::Table { header, frames, bases };
+            if EhFrameHdr::new(&header, LittleEndian)
+                .parse(&bases, 8)
+                .is_ok_and(|parsed| parsed.table().is_some())
+            {
+                return Self::Table {
+                    header,
+                    frames,
+                    bases,
+                };
             }
         }
         Self::List(walk(&frames, &bases))
@@ -35,19 +50,31 @@ impl FunctionRanges {
 
     pub(crate) fn find(&self, address: u64) -> Option<Range<u64>> {
         match self {
-            Self::Table { header, frames, bases } => {
+            Self::Table {
+                header,
+                frames,
+                bases,
+            } => {
                 let parsed = EhFrameHdr::new(header, LittleEndian).parse(bases, 8).ok()?;
                 // Step by step, because the way in one step subtracts without looking when the table is damaged.
-                let Pointer::Direct(place) = parsed.table()?.lookup(address, bases).ok()? else { return None };
+                let Pointer::Direct(place) = parsed.table()?.lookup(address, bases).ok()? else {
+                    return None;
+                };
                 let offset = usize::try_from(place.checked_sub(bases.eh_frame.section?)?).ok()?;
                 let section = EhFrame::new(frames, LittleEndian);
-                let entry = section.fde_from_offset(bases, offset.into(), EhFrame::cie_from_offset).ok()?;
-                let range = entry.initial_address()..entry.initial_address().saturating_add(entry.len());
+                let entry = section
+                    .fde_from_offset(bases, offset.into(), EhFrame::cie_from_offset)
+                    .ok()?;
+                let range =
+                    entry.initial_address()..entry.initial_address().saturating_add(entry.len());
                 range.contains(&address).then_some(range)
             }
             Self::List(ranges) => {
                 let after = ranges.partition_point(|range| range.start <= address);
-                ranges[..after].last().filter(|range| range.contains(&address)).cloned()
+                ranges[..after]
+                    .last()
+                    .filter(|range| range.contains(&address))
+                    .cloned()
             }
         }
     }
@@ -58,8 +85,12 @@ fn walk(frames: &[u8], bases: &BaseAddresses) -> Vec<Range<u64>> {
     let mut entries = section.entries(bases);
     let mut ranges = Vec::new();
     while let Ok(Some(entry)) = entries.next() {
-        let CieOrFde::Fde(partial) = entry else { continue };
-        let Ok(fde) = partial.parse(EhFrame::cie_from_offset) else { continue };
+        let CieOrFde::Fde(partial) = entry else {
+            continue;
+        };
+        let Ok(fde) = partial.parse(EhFrame::cie_from_offset) else {
+            continue;
+        };
         ranges.push(fde.initial_address()..fde.initial_address().saturating_add(fde.len()));
         if ranges.len() == MOST_RANGES {
             break;
