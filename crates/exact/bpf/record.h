@@ -4,7 +4,7 @@
 
 #include <linux/types.h>
 
-#define MAX_FRAMES 640
+#define MAX_FRAMES 1536
 #define MAX_KERNEL_FRAMES 64
 #define COMM_BYTES 16
 
