@@ -12,15 +12,7 @@ fn main() {
     let architecture = env::var("CARGO_CFG_TARGET_ARCH").expect("cargo sets the architecture");
     assert_eq!(architecture, "x86_64", "the sampler knows x86-64 only");
     let status = Command::new(&clang)
-        .args([
-            "-O2",
-            "-g",
-            "-Wall",
-            "-Werror",
-            "-target",
-            "bpf",
-            "-D__TARGET_ARCH_x86",
-        ])
+        .args(["-O2", "-g", "-Wall", "-Werror", "-target", "bpf", "-D__TARGET_ARCH_x86"])
         // Debian keeps <asm/types.h> in a folder per architecture that clang does not search for this target.
         .arg(format!("-I/usr/include/{architecture}-linux-gnu"))
         .args(["-c", "bpf/walk.bpf.c", "-o"])

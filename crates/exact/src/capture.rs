@@ -37,34 +37,21 @@ struct Content<'a> {
 /// Name the samples and write them into a folder.
 pub fn write(recorder: &Recorder, folder: &Path, cpu_s: f64) -> Result<()> {
     let stacks = &recorder.joiner.stacks;
-    let interpreter = recorder
-        .interpreters()
-        .next()
-        .map_or(String::new(), |(_, found)| found.path.clone());
+    let interpreter = recorder.interpreters().next().map_or(String::new(), |(_, found)| found.path.clone());
     let named = name_stacks(stacks, recorder.joiner.book.functions(), &interpreter);
     let content = Content {
         frames: &named.frames,
         stacks: &named.stacks,
         modules: &named.modules,
-        threads: stacks
-            .threads
-            .iter()
-            .map(|((pid, tid), name)| (*pid, *tid, name.as_str()))
-            .collect(),
+        threads: stacks.threads.iter().map(|((pid, tid), name)| (*pid, *tid, name.as_str())).collect(),
         samples: stacks.rows.len(),
         lost: recorder.counts().lost + recorder.damaged(),
         counts: counts(recorder, &named),
-        notes: recorder
-            .notes
-            .iter()
-            .chain(recorder.joiner.spaces.problems().take(MOST_PROBLEMS))
-            .cloned()
-            .collect(),
+        notes: recorder.notes.iter().chain(recorder.joiner.spaces.problems().take(MOST_PROBLEMS)).cloned().collect(),
         cpu_s,
     };
-    let text = serde_json::to_vec(&content).map_err(|error| {
-        Error::Target(format!("the result could not be written as JSON: {error}"))
-    })?;
+    let text = serde_json::to_vec(&content)
+        .map_err(|error| Error::Target(format!("the result could not be written as JSON: {error}")))?;
     write_samples(recorder, &folder.join(SAMPLES_FILE))?;
     let path = folder.join(FRAMES_FILE);
     fs::write(&path, text).map_err(|error| Error::io(format!("writing {}", path.display()), error))
@@ -74,16 +61,9 @@ fn counts(recorder: &Recorder, named: &Named) -> std::collections::BTreeMap<&'st
     let stacks = &recorder.joiner.stacks;
     let tally = &stacks.tally;
     let class = |class: Class| tally.classes.get(&class).copied().unwrap_or(0);
-    let leaf_unknown = |stack: u32| {
-        stacks.stacks()[stack as usize]
-            .last()
-            .is_some_and(|place| named.unknown[*place as usize])
-    };
-    let unknown = stacks
-        .rows
-        .iter()
-        .filter(|row| leaf_unknown(row.stack))
-        .count() as u64;
+    let leaf_unknown =
+        |stack: u32| stacks.stacks()[stack as usize].last().is_some_and(|place| named.unknown[*place as usize]);
+    let unknown = stacks.rows.iter().filter(|row| leaf_unknown(row.stack)).count() as u64;
     [
         ("exact", class(Class::Exact)),
         ("prologue", class(Class::Prologue)),

@@ -42,10 +42,8 @@ pub struct Clock {
 impl Clock {
     /// Open the events, one sample each `period_ns` of every CPU. They take none until `enable`.
     pub fn open(program: BorrowedFd<'_>, period_ns: u64) -> Result<Self> {
-        let events = online_cpus()?
-            .into_iter()
-            .map(|cpu| open_event(program, period_ns, cpu))
-            .collect::<Result<_>>()?;
+        let events =
+            online_cpus()?.into_iter().map(|cpu| open_event(program, period_ns, cpu)).collect::<Result<_>>()?;
         Ok(Self { events })
     }
 
@@ -63,10 +61,7 @@ impl Clock {
         for event in &self.events {
             // SAFETY: the descriptor is open, and this request reads no memory.
             if unsafe { libc::ioctl(event.as_raw_fd(), request, 0) } != 0 {
-                return Err(Error::io(
-                    "switching a clock event",
-                    io::Error::last_os_error(),
-                ));
+                return Err(Error::io("switching a clock event", io::Error::last_os_error()));
             }
         }
         Ok(())
@@ -83,16 +78,7 @@ fn open_event(program: BorrowedFd<'_>, period_ns: u64, cpu: i32) -> Result<Owned
         ..Attributes::default()
     };
     // SAFETY: `attributes` outlives the call and its size field tells its size.
-    let fd = unsafe {
-        libc::syscall(
-            libc::SYS_perf_event_open,
-            &raw const attributes,
-            -1,
-            cpu,
-            -1,
-            FLAG_CLOEXEC,
-        )
-    };
+    let fd = unsafe { libc::syscall(libc::SYS_perf_event_open, &raw const attributes, -1, cpu, -1, FLAG_CLOEXEC) };
     if fd < 0 {
         let error = io::Error::last_os_error();
         return Err(Error::Refused {
@@ -100,16 +86,12 @@ fn open_event(program: BorrowedFd<'_>, period_ns: u64, cpu: i32) -> Result<Owned
             hint: "needs root or CAP_PERFMON; see `profiler doctor`".to_owned(),
         });
     }
-    let fd = i32::try_from(fd)
-        .map_err(|_| Error::Target("the kernel gave an impossible descriptor".to_owned()))?;
+    let fd = i32::try_from(fd).map_err(|_| Error::Target("the kernel gave an impossible descriptor".to_owned()))?;
     // SAFETY: the kernel just gave this descriptor to us.
     let event = unsafe { OwnedFd::from_raw_fd(fd) };
     // SAFETY: both descriptors are open.
     if unsafe { libc::ioctl(event.as_raw_fd(), IOC_SET_BPF, program.as_raw_fd()) } != 0 {
-        return Err(Error::io(
-            "attaching the BPF program to a clock event",
-            io::Error::last_os_error(),
-        ));
+        return Err(Error::io("attaching the BPF program to a clock event", io::Error::last_os_error()));
     }
     Ok(event)
 }
@@ -117,8 +99,7 @@ fn open_event(program: BorrowedFd<'_>, period_ns: u64, cpu: i32) -> Result<Owned
 /// CPUs in use, from a list like `0-3,8`.
 fn online_cpus() -> Result<Vec<i32>> {
     let path = "/sys/devices/system/cpu/online";
-    let text = std::fs::read_to_string(path)
-        .map_err(|error| Error::io(format!("reading {path}"), error))?;
+    let text = std::fs::read_to_string(path).map_err(|error| Error::io(format!("reading {path}"), error))?;
     parse_cpus(&text).ok_or_else(|| Error::Target(format!("{path} holds no CPU list: {text:?}")))
 }
 

@@ -69,10 +69,7 @@ impl CodeBook {
         if !fresh {
             // A child that has ended can't be read any more; what it was forked from holds the same code objects.
             let readers = [Some(pid), place.relative];
-            let read = readers
-                .into_iter()
-                .flatten()
-                .find_map(|reader| self.read(reader, place, code, now_ns));
+            let read = readers.into_iter().flatten().find_map(|reader| self.read(reader, place, code, now_ns));
             self.codes.insert((pid, code), read);
         }
         let known = self.codes.get_mut(&(pid, code))?.as_mut()?;
@@ -80,8 +77,7 @@ impl CodeBook {
         let first_line = self.functions[known.function as usize].first_line;
         let line = *known.lines.entry(offset).or_insert_with(|| {
             let line = line_at(&known.table, i64::from(first_line), offset);
-            line.and_then(|line| u32::try_from(line).ok())
-                .unwrap_or(first_line)
+            line.and_then(|line| u32::try_from(line).ok()).unwrap_or(first_line)
         });
         Some((known.function, line))
     }
@@ -98,32 +94,21 @@ impl CodeBook {
         if word(TYPE) != place.code_type {
             return None;
         }
-        let line = u32::from_le_bytes(
-            head[offsets.first_line..offsets.first_line + 4]
-                .try_into()
-                .unwrap_or_default(),
-        );
+        let line = u32::from_le_bytes(head[offsets.first_line..offsets.first_line + 4].try_into().unwrap_or_default());
         let function = Function {
             file: read_string(pid, place.offsets, word(offsets.filename))?,
             name: read_string(pid, place.offsets, word(offsets.qualname))?,
             first_line: line,
         };
         let table = word(offsets.line_table);
-        let length =
-            read_word(pid, table + BYTES_LENGTH).filter(|length| *length <= LONGEST_TABLE)?;
+        let length = read_word(pid, table + BYTES_LENGTH).filter(|length| *length <= LONGEST_TABLE)?;
         let table = read_bytes(pid, table + BYTES_DATA, usize::try_from(length).ok()?)?;
         let number = u32::try_from(self.functions.len()).unwrap_or(u32::MAX);
         let number = *self.numbers.entry(function).or_insert_with_key(|function| {
             self.functions.push(function.clone());
             number
         });
-        Some(Code {
-            function: number,
-            table: table.into(),
-            lines: HashMap::new(),
-            head,
-            checked_ns: now_ns,
-        })
+        Some(Code { function: number, table: table.into(), lines: HashMap::new(), head, checked_ns: now_ns })
     }
 }
 
@@ -142,21 +127,14 @@ impl Place<'_> {
         let code = &self.offsets.code;
         let words = [TYPE, code.filename, code.qualname, code.line_table];
         words.iter().all(|at| new[*at..at + 8] == old[*at..at + 8])
-            && new[code.first_line..code.first_line + 4]
-                == old[code.first_line..code.first_line + 4]
+            && new[code.first_line..code.first_line + 4] == old[code.first_line..code.first_line + 4]
     }
 }
 
 /// A Python string. Its characters follow its head in the narrowest of three widths that fits all of them.
 fn read_string(pid: u32, offsets: &Offsets, address: u64) -> Option<String> {
     let head = read_bytes(pid, address, 40)?;
-    let word = |at: u64| {
-        u64::from_le_bytes(
-            head[at as usize..at as usize + 8]
-                .try_into()
-                .unwrap_or_default(),
-        )
-    };
+    let word = |at: u64| u64::from_le_bytes(head[at as usize..at as usize + 8].try_into().unwrap_or_default());
     let length = word(STRING_LENGTH);
     let state = u32::try_from(word(STRING_STATE) & 0xffff_ffff).unwrap_or(0);
     // Bit fields: interned (2 bits; 16 with padding after in later versions), kind (3), compact, ascii.
@@ -164,38 +142,23 @@ fn read_string(pid: u32, offsets: &Offsets, address: u64) -> Option<String> {
     if length > LONGEST_STRING || !compact {
         return None;
     }
-    let start = address
-        + if ascii {
-            offsets.code.ascii_head
-        } else {
-            offsets.code.compact_head
-        };
+    let start = address + if ascii { offsets.code.ascii_head } else { offsets.code.compact_head };
     let bytes = read_bytes(pid, start, usize::try_from(length * width).ok()?)?;
-    let points = bytes
-        .chunks_exact(usize::try_from(width).ok()?)
-        .map(|unit| {
-            let mut wide = [0; 4];
-            wide[..unit.len()].copy_from_slice(unit);
-            char::from_u32(u32::from_le_bytes(wide)).unwrap_or(char::REPLACEMENT_CHARACTER)
-        });
+    let points = bytes.chunks_exact(usize::try_from(width).ok()?).map(|unit| {
+        let mut wide = [0; 4];
+        wide[..unit.len()].copy_from_slice(unit);
+        char::from_u32(u32::from_le_bytes(wide)).unwrap_or(char::REPLACEMENT_CHARACTER)
+    });
     Some(points.collect())
 }
 
 /// Width of a character, whether the characters follow the head, whether they are ASCII.
 fn decode_state(state: u32) -> Option<(u64, bool, bool)> {
-    let decode = |state: u32| {
-        (
-            u64::from(state & 7),
-            state >> 3 & 1 == 1,
-            state >> 4 & 1 == 1,
-        )
-    };
+    let decode = |state: u32| (u64::from(state & 7), state >> 3 & 1 == 1, state >> 4 & 1 == 1);
     // Two bits of interning, then the kind: 3.11 to 3.13. From 3.14 on, interning has a field of 16 bits.
     [decode(state >> 2), decode(state >> 16)]
         .into_iter()
-        .find(|(width, compact, ascii)| {
-            matches!(width, 1 | 2 | 4) && *compact && (!*ascii || *width == 1)
-        })
+        .find(|(width, compact, ascii)| matches!(width, 1 | 2 | 4) && *compact && (!*ascii || *width == 1))
 }
 
 #[cfg(test)]
@@ -207,10 +170,7 @@ mod tests {
         let ascii_interned = 1 | 1 << 2 | 1 << 5 | 1 << 6;
         assert_eq!(decode_state(ascii_interned), Some((1, true, true)));
         assert_eq!(decode_state(2 << 2 | 1 << 5), Some((2, true, false)));
-        assert_eq!(
-            decode_state(1 | (1 | 1 << 3 | 1 << 4) << 16),
-            Some((1, true, true))
-        );
+        assert_eq!(decode_state(1 | (1 | 1 << 3 | 1 << 4) << 16), Some((1, true, true)));
         assert_eq!(decode_state(0), None);
     }
 }

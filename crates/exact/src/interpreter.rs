@@ -52,15 +52,9 @@ pub fn find_interpreter(pid: u32) -> Result<Option<Interpreter>> {
     let version = ((hex >> 24) as u8, (hex >> 16) as u8, (hex >> 8) as u8);
     let offsets = Offsets::find(pid, image.runtime, hex)?;
     let states = offsets.thread_states(pid, image.runtime)?;
-    let variable = if version >= (3, 12, 0) {
-        find_variable(pid, image.getter)
-    } else {
-        None
-    };
+    let variable = if version >= (3, 12, 0) { find_variable(pid, image.getter) } else { None };
     let key = find_slot(pid, &states).ok_or_else(|| {
-        Error::Target(format!(
-            "cannot tell which thread-specific slot of process {pid} holds the Python thread state"
-        ))
+        Error::Target(format!("cannot tell which thread-specific slot of process {pid} holds the Python thread state"))
     })?;
     let (tls_rule, tls_module, tls_offset) = match variable {
         Some(Variable::Dynamic { module, offset }) => (TLS_DYNAMIC, module, offset),
@@ -72,11 +66,7 @@ pub fn find_interpreter(pid: u32) -> Result<Option<Interpreter>> {
         tls_offset,
         eval_start: image.eval,
         eval_linked: image.eval + CFRAME_LINKED_WITHIN,
-        holder: if offsets.holder == 0 {
-            0
-        } else {
-            image.runtime + offsets.holder
-        },
+        holder: if offsets.holder == 0 { 0 } else { image.runtime + offsets.holder },
         python: 1,
         tls_rule,
         key,
@@ -105,10 +95,8 @@ pub fn find_interpreter(pid: u32) -> Result<Option<Interpreter>> {
 fn find_image(pid: u32, mappings: &[Mapping]) -> Option<Image> {
     let mut seen = Vec::new();
     // Only what is executable is loaded: a process may also have mapped a library as data.
-    let mut named: Vec<&Mapping> = mappings
-        .iter()
-        .filter(|mapping| mapping.executable && mapping.path.starts_with('/'))
-        .collect();
+    let mut named: Vec<&Mapping> =
+        mappings.iter().filter(|mapping| mapping.executable && mapping.path.starts_with('/')).collect();
     named.sort_by_key(|mapping| !mapping.path.contains("libpython"));
     let executable = fs::read_link(format!("/proc/{pid}/exe")).ok();
     for mapping in named {
@@ -116,9 +104,7 @@ fn find_image(pid: u32, mappings: &[Mapping]) -> Option<Image> {
             continue;
         }
         seen.push(&mapping.path);
-        let is_executable = executable
-            .as_ref()
-            .is_some_and(|path| path.as_os_str() == mapping.path.as_str());
+        let is_executable = executable.as_ref().is_some_and(|path| path.as_os_str() == mapping.path.as_str());
         if !is_executable && !mapping.path.contains("python") {
             continue;
         }
@@ -136,10 +122,8 @@ fn read_image(pid: u32, mapping: &Mapping) -> Option<Image> {
     let file = object::File::parse(&*data).ok()?;
     let bias = own.bias(mapping.start, mapping.offset)?;
     let address = |name: &str| {
-        let symbol = file
-            .dynamic_symbols()
-            .chain(file.symbols())
-            .find(|it| it.is_definition() && it.name() == Ok(name));
+        let symbol =
+            file.dynamic_symbols().chain(file.symbols()).find(|it| it.is_definition() && it.name() == Ok(name));
         symbol.map(|symbol| symbol.address().wrapping_add(bias))
     };
     let runtime = address("_PyRuntime")?;
@@ -148,9 +132,7 @@ fn read_image(pid: u32, mapping: &Mapping) -> Option<Image> {
         runtime,
         code_type: address("PyCode_Type")?,
         version_word: process::read_word(pid, address("Py_Version")?)?,
-        getter: address("PyThreadState_GetUnchecked")
-            .or_else(|| address("_PyThreadState_UncheckedGet"))
-            .unwrap_or(0),
+        getter: address("PyThreadState_GetUnchecked").or_else(|| address("_PyThreadState_UncheckedGet")).unwrap_or(0),
         eval: address("_PyEval_EvalFrameDefault")?,
     })
 }

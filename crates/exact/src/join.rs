@@ -41,20 +41,14 @@ impl Joiner {
         relative: Option<u32>,
     ) -> u32 {
         let native = self.unwind(sample, bytes);
-        let places: Vec<Where> = native
-            .addresses
-            .iter()
-            .map(|address| self.spaces.place(sample.pid, *address))
-            .collect();
+        let places: Vec<Where> =
+            native.addresses.iter().map(|address| self.spaces.place(sample.pid, *address)).collect();
         let roles: Vec<Role> = places.iter().map(|place| self.spaces.role(place)).collect();
-        let chain = interpreter.map_or_else(Chain::default, |found| {
-            self.read_chain(sample, found, relative)
-        });
+        let chain = interpreter.map_or_else(Chain::default, |found| self.read_chain(sample, found, relative));
         let facts = Facts {
             root_reached: native.root_reached,
             chain_ended: !matches!(sample.walk, Walk::Fault | Walk::TooDeep),
-            nested: interpreter
-                .is_some_and(|found| sample.interpreter != 0 && sample.interpreter != found.main),
+            nested: interpreter.is_some_and(|found| sample.interpreter != 0 && sample.interpreter != found.main),
             at_entry: at_entry(&roles, &native, interpreter),
         };
         let in_eval: Vec<bool> = roles.iter().map(|role| *role == Role::Eval).collect();
@@ -64,14 +58,10 @@ impl Joiner {
             pieces = (0..places.len()).map(Piece::Native).collect();
         }
         let waits = gil_wait(&roles, &places, sample, interpreter);
-        let mut leaf_first: Vec<Place> = kernel
-            .iter()
-            .map(|address| Place::Kernel(*address))
-            .collect();
+        let mut leaf_first: Vec<Place> = kernel.iter().map(|address| Place::Kernel(*address)).collect();
         for piece in pieces {
             match piece {
-                Piece::Native(index)
-                    if roles[index] == Role::Handler || is_trampoline(&places[index]) => {}
+                Piece::Native(index) if roles[index] == Role::Handler || is_trampoline(&places[index]) => {}
                 Piece::Native(index) => {
                     leaf_first.push(self.native_place(&places[index], native.addresses[index]));
                     if waits == Some(index) {
@@ -94,27 +84,13 @@ impl Joiner {
 
     fn unwind(&mut self, sample: &Sample, bytes: &[u8]) -> NativeStack {
         let whole = sample.stack_size != 0 && bytes.len() as u64 >= sample.stack_size;
-        let stack = StackCopy {
-            bytes,
-            start: sample.sp,
-            full: !whole,
-        };
-        self.spaces
-            .unwind(sample.pid, &sample.registers, stack, sample.time_ns)
+        let stack = StackCopy { bytes, start: sample.sp, full: !whole };
+        self.spaces.unwind(sample.pid, &sample.registers, stack, sample.time_ns)
     }
 
-    fn read_chain(
-        &mut self,
-        sample: &Sample,
-        interpreter: &Interpreter,
-        relative: Option<u32>,
-    ) -> Chain {
+    fn read_chain(&mut self, sample: &Sample, interpreter: &Interpreter, relative: Option<u32>) -> Chain {
         let mut chain = Chain::default();
-        let place = code::Place {
-            offsets: &interpreter.offsets,
-            code_type: interpreter.code_type,
-            relative,
-        };
+        let place = code::Place { offsets: &interpreter.offsets, code_type: interpreter.code_type, relative };
         for frame in &sample.frames {
             let flagged = interpreter.offsets.entry_is_flag;
             if !flagged && frame.owner >= FIRST_ENTRY_OWNER {
@@ -132,19 +108,8 @@ impl Joiner {
         chain
     }
 
-    fn python_place(
-        &mut self,
-        sample: &Sample,
-        place: code::Place<'_>,
-        frame: &PythonFrame,
-    ) -> Option<Place> {
-        let found = self.book.resolve(
-            sample.pid,
-            place,
-            frame.code,
-            frame.instruction,
-            sample.time_ns,
-        );
+    fn python_place(&mut self, sample: &Sample, place: code::Place<'_>, frame: &PythonFrame) -> Option<Place> {
+        let found = self.book.resolve(sample.pid, place, frame.code, frame.instruction, sample.time_ns);
         found.map(|(function, line)| Place::Python(function, line))
     }
 
@@ -159,14 +124,7 @@ impl Joiner {
         }
     }
 
-    fn count(
-        &mut self,
-        sample: &Sample,
-        bytes: &[u8],
-        native: &NativeStack,
-        class: Class,
-        waits: bool,
-    ) {
+    fn count(&mut self, sample: &Sample, bytes: &[u8], native: &NativeStack, class: Class, waits: bool) {
         let tally = &mut self.stacks.tally;
         *tally.classes.entry(class).or_default() += 1;
         tally.root_reached += u64::from(native.root_reached);
@@ -200,18 +158,12 @@ fn is_trampoline(place: &Where) -> bool {
     let Where::Generated { map, address } = place else {
         return false;
     };
-    map.find(*address)
-        .is_some_and(|(_, name)| name.starts_with("py::"))
+    map.find(*address).is_some_and(|(_, name)| name.starts_with("py::"))
 }
 
 /// Index of the native frame that waits for the GIL, if one does. Where the interpreter's own function has no symbol, it
 /// is a condition variable waited for by the interpreter itself: everything else it waits for is a semaphore.
-fn gil_wait(
-    roles: &[Role],
-    places: &[Where],
-    sample: &Sample,
-    interpreter: Option<&Interpreter>,
-) -> Option<usize> {
+fn gil_wait(roles: &[Role], places: &[Where], sample: &Sample, interpreter: Option<&Interpreter>) -> Option<usize> {
     let interpreter = interpreter?;
     if matches!(sample.walk, Walk::NoPython | Walk::Unknown) {
         return None;

@@ -62,11 +62,7 @@ fn unsigned(bytes: &mut impl Iterator<Item = u8>) -> Option<i64> {
 
 fn signed(bytes: &mut impl Iterator<Item = u8>) -> Option<i64> {
     let value = unsigned(bytes)?;
-    Some(if value & 1 == 0 {
-        value >> 1
-    } else {
-        -(value >> 1)
-    })
+    Some(if value & 1 == 0 { value >> 1 } else { -(value >> 1) })
 }
 
 #[cfg(test)]
@@ -76,18 +72,7 @@ mod tests {
     #[test]
     fn lines_follow_the_forms() {
         // Two units on the first line without columns, one unit a line further, three units two lines back (long form).
-        let table = [
-            0x80 | 13 << 3 | 1,
-            0,
-            0x80 | 11 << 3,
-            1,
-            2,
-            0x80 | 14 << 3 | 2,
-            5,
-            0,
-            1,
-            2,
-        ];
+        let table = [0x80 | 13 << 3 | 1, 0, 0x80 | 11 << 3, 1, 2, 0x80 | 14 << 3 | 2, 5, 0, 1, 2];
         assert_eq!(line_at(&table, 10, 0), Some(10));
         assert_eq!(line_at(&table, 10, 3), Some(10));
         assert_eq!(line_at(&table, 10, 4), Some(11));

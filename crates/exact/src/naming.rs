@@ -45,11 +45,7 @@ pub struct Named {
 
 /// Name everything that was sampled. `interpreter` is the file that remarks are put under.
 pub fn name_stacks(stacks: &Stacks, functions: &[Function], interpreter: &str) -> Named {
-    let kernel = if stacks
-        .places()
-        .iter()
-        .any(|place| matches!(place, Place::Kernel(_)))
-    {
+    let kernel = if stacks.places().iter().any(|place| matches!(place, Place::Kernel(_))) {
         KernelSymbols::read().unwrap_or_default()
     } else {
         KernelSymbols::default()
@@ -64,11 +60,7 @@ pub fn name_stacks(stacks: &Stacks, functions: &[Function], interpreter: &str) -
             let frames = match place {
                 Place::Kernel(address) => vec![kernel_frame(&kernel, *address)],
                 Place::Native(image, address) => images[*image as usize].frames(*address),
-                Place::Nowhere(address) => vec![Frame {
-                    kind: "native",
-                    address: *address,
-                    ..Frame::default()
-                }],
+                Place::Nowhere(address) => vec![Frame { kind: "native", address: *address, ..Frame::default() }],
                 Place::Python(function, line) => {
                     vec![python_frame(&functions[*function as usize], *line)]
                 }
@@ -80,33 +72,16 @@ pub fn name_stacks(stacks: &Stacks, functions: &[Function], interpreter: &str) -
                 Place::Mark(mark) => vec![mark_frame(*mark, interpreter)],
             };
             unknown.push(frames.last().is_some_and(|frame| frame.name.is_empty()));
-            frames
-                .into_iter()
-                .map(|frame| table.number(frame))
-                .collect()
+            frames.into_iter().map(|frame| table.number(frame)).collect()
         })
         .collect();
     let numbered = stacks
         .stacks()
         .iter()
-        .map(|places| {
-            places
-                .iter()
-                .flat_map(|place| expanded[*place as usize].iter().copied())
-                .collect()
-        })
+        .map(|places| places.iter().flat_map(|place| expanded[*place as usize].iter().copied()).collect())
         .collect();
-    let modules = stacks
-        .images()
-        .iter()
-        .map(|image| (shown_path(image.path()), traits(image)))
-        .collect();
-    Named {
-        frames: table.frames,
-        stacks: numbered,
-        modules,
-        unknown,
-    }
+    let modules = stacks.images().iter().map(|image| (shown_path(image.path()), traits(image))).collect();
+    Named { frames: table.frames, stacks: numbered, modules, unknown }
 }
 
 #[derive(Default)]
@@ -134,47 +109,34 @@ struct NamedImage<'a> {
 
 impl<'a> NamedImage<'a> {
     fn new(image: &'a Arc<Image>) -> Self {
-        Self {
-            image,
-            path: shown_path(image.path()),
-            inlines: Inlines::of(image),
-        }
+        Self { image, path: shown_path(image.path()), inlines: Inlines::of(image) }
     }
 
     /// The functions at an address, outermost first.
     fn frames(&self, address: u64) -> Vec<Frame> {
-        let named = frames_at(self.image, address, self.inlines.as_ref())
-            .into_iter()
-            .map(|found| Frame {
-                kind: "native",
-                name: found.name,
-                module: self.path.clone(),
-                file: found.file,
-                line: found.line,
-                inlined: found.inlined,
-                address: found.address,
-                language: found.language.map(|language| match language {
-                    SourceLanguage::Rust => "rust",
-                    SourceLanguage::C => "c",
-                }),
-            });
+        let named = frames_at(self.image, address, self.inlines.as_ref()).into_iter().map(|found| Frame {
+            kind: "native",
+            name: found.name,
+            module: self.path.clone(),
+            file: found.file,
+            line: found.line,
+            inlined: found.inlined,
+            address: found.address,
+            language: found.language.map(|language| match language {
+                SourceLanguage::Rust => "rust",
+                SourceLanguage::C => "c",
+            }),
+        });
         named.collect()
     }
 }
 
 fn kernel_frame(symbols: &KernelSymbols, address: u64) -> Frame {
     match symbols.find(address) {
-        Some(found) => Frame {
-            kind: "kernel",
-            name: found.name.to_owned(),
-            module: found.module.to_owned(),
-            ..Frame::default()
-        },
-        None => Frame {
-            kind: "kernel",
-            address,
-            ..Frame::default()
-        },
+        Some(found) => {
+            Frame { kind: "kernel", name: found.name.to_owned(), module: found.module.to_owned(), ..Frame::default() }
+        }
+        None => Frame { kind: "kernel", address, ..Frame::default() },
     }
 }
 
@@ -195,12 +157,7 @@ fn mark_frame(mark: Mark, interpreter: &str) -> Frame {
         Mark::Unspliced => ("[unspliced]", ""),
         Mark::GilWait => ("[waiting for the GIL]", interpreter),
     };
-    Frame {
-        kind: "native",
-        name: name.to_owned(),
-        module: module.to_owned(),
-        ..Frame::default()
-    }
+    Frame { kind: "native", name: name.to_owned(), module: module.to_owned(), ..Frame::default() }
 }
 
 fn traits(image: &Image) -> Traits {
@@ -210,18 +167,12 @@ fn traits(image: &Image) -> Traits {
         (false, true) => "rust",
         (false, false) => "c",
     };
-    Traits {
-        language,
-        build_id: image.build_id().to_owned(),
-        stripped: marks.stripped,
-    }
+    Traits { language, build_id: image.build_id().to_owned(), stripped: marks.stripped }
 }
 
 /// A file's path as the process sees it, without the way into its root folder.
 fn shown_path(path: &Path) -> String {
     let text = path.to_string_lossy();
-    let inside = text
-        .strip_prefix("/proc/")
-        .and_then(|rest| rest.split_once("/root/"));
+    let inside = text.strip_prefix("/proc/").and_then(|rest| rest.split_once("/root/"));
     inside.map_or_else(|| text.clone().into_owned(), |(_, rest)| format!("/{rest}"))
 }

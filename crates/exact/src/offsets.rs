@@ -67,10 +67,7 @@ impl Offsets {
             _ => return Err(unknown(version, "this version is not known")),
         };
         if offsets.thread_states(pid, runtime)?.is_empty() {
-            return Err(unknown(
-                version,
-                "its thread states are not where this version keeps them",
-            ));
+            return Err(unknown(version, "its thread states are not where this version keeps them"));
         }
         Ok(offsets)
     }
@@ -130,36 +127,22 @@ impl Offsets {
     fn published(pid: u32, runtime: u64, version: u32) -> Result<Self> {
         let bytes = process::read_bytes(pid, runtime, TABLE_WORDS * 8)
             .ok_or_else(|| unknown(version, "its runtime can't be read"))?;
-        let words: Vec<u64> = bytes
-            .chunks_exact(8)
-            .map(|word| u64::from_le_bytes(word.try_into().unwrap_or_default()))
-            .collect();
+        let words: Vec<u64> =
+            bytes.chunks_exact(8).map(|word| u64::from_le_bytes(word.try_into().unwrap_or_default())).collect();
         if &bytes[..8] != COOKIE || words[1] >> 16 != u64::from(version >> 16) {
             return Err(unknown(version, "it publishes no table of offsets"));
         }
         if words[2] != 0 {
             return Err(unknown(version, "it is a free-threaded build"));
         }
-        let tables: &[Table] = if version >> 16 == 0x030d {
-            &[TABLE_3_13]
-        } else {
-            &[TABLE_3_14, TABLE_3_14_EARLY]
-        };
+        let tables: &[Table] = if version >> 16 == 0x030d { &[TABLE_3_13] } else { &[TABLE_3_14, TABLE_3_14_EARLY] };
         tables
             .iter()
             .map(|table| Self::from_table(&words, *table))
             .find(|offsets| {
-                offsets.plausible()
-                    && offsets
-                        .thread_states(pid, runtime)
-                        .is_ok_and(|states| !states.is_empty())
+                offsets.plausible() && offsets.thread_states(pid, runtime).is_ok_and(|states| !states.is_empty())
             })
-            .ok_or_else(|| {
-                unknown(
-                    version,
-                    "its table of offsets is laid out in an unknown way",
-                )
-            })
+            .ok_or_else(|| unknown(version, "its table of offsets is laid out in an unknown way"))
     }
 
     fn from_table(words: &[u64], table: Table) -> Self {
@@ -198,18 +181,8 @@ impl Offsets {
 
     /// Everything that is read in one piece lies within that piece.
     fn plausible(&self) -> bool {
-        let frame = [
-            self.frame_previous,
-            self.frame_code,
-            self.frame_instruction,
-            self.frame_owner,
-        ];
-        let code = [
-            self.code.filename,
-            self.code.qualname,
-            self.code.line_table,
-            self.code.first_line,
-        ];
+        let frame = [self.frame_previous, self.frame_code, self.frame_instruction, self.frame_owner];
+        let code = [self.code.filename, self.code.qualname, self.code.line_table, self.code.first_line];
         frame.iter().all(|offset| *offset <= 88)
             && code.iter().all(|offset| *offset < 512)
             && self.current_frame < 4096
@@ -270,23 +243,12 @@ struct Table {
 
 impl Table {
     /// By how many fields each group has: the groups follow one another.
-    const fn with(
-        interpreter: usize,
-        state: usize,
-        frame: usize,
-        code: usize,
-        between: usize,
-    ) -> Self {
+    const fn with(interpreter: usize, state: usize, frame: usize, code: usize, between: usize) -> Self {
         const BEFORE_INTERPRETER: usize = 6;
         let state_at = BEFORE_INTERPRETER + interpreter;
         let frame_at = state_at + state;
         let code_at = frame_at + frame;
-        Self {
-            state: state_at,
-            frame: frame_at,
-            code: code_at,
-            unicode: code_at + code + between,
-        }
+        Self { state: state_at, frame: frame_at, code: code_at, unicode: code_at + code + between }
     }
 }
 
@@ -298,11 +260,7 @@ const TABLE_3_14: Table = Table::with(16, 9, 8, 11, BETWEEN + 4);
 const TABLE_3_14_EARLY: Table = Table::with(14, 9, 7, 10, BETWEEN + 4);
 
 fn unknown(version: u32, why: &str) -> Error {
-    Error::Target(format!(
-        "CPython {}.{} can't be walked: {why}",
-        version >> 24,
-        version >> 16 & 0xff
-    ))
+    Error::Target(format!("CPython {}.{} can't be walked: {why}", version >> 24, version >> 16 & 0xff))
 }
 
 #[cfg(test)]
@@ -311,14 +269,7 @@ mod tests {
 
     #[test]
     fn the_table_of_3_13_has_its_groups_where_they_were_measured() {
-        assert_eq!(
-            (
-                TABLE_3_13.state + 4,
-                TABLE_3_13.frame + 1,
-                TABLE_3_13.code + 3
-            ),
-            (23, 29, 37)
-        );
+        assert_eq!((TABLE_3_13.state + 4, TABLE_3_13.frame + 1, TABLE_3_13.code + 3), (23, 29, 37));
         assert_eq!(TABLE_3_13.unicode + 2, 69);
     }
 }

@@ -18,25 +18,10 @@ pub struct Mapping {
 
 /// Read the whole of `into` from the memory of a process. False where it can't be read.
 pub fn read_memory(pid: u32, address: u64, into: &mut [u8]) -> bool {
-    let local = libc::iovec {
-        iov_base: into.as_mut_ptr().cast(),
-        iov_len: into.len(),
-    };
-    let remote = libc::iovec {
-        iov_base: address as *mut libc::c_void,
-        iov_len: into.len(),
-    };
+    let local = libc::iovec { iov_base: into.as_mut_ptr().cast(), iov_len: into.len() };
+    let remote = libc::iovec { iov_base: address as *mut libc::c_void, iov_len: into.len() };
     // SAFETY: `local` describes `into`, which outlives the call; the kernel checks the remote side.
-    let read = unsafe {
-        libc::process_vm_readv(
-            pid.cast_signed(),
-            &raw const local,
-            1,
-            &raw const remote,
-            1,
-            0,
-        )
-    };
+    let read = unsafe { libc::process_vm_readv(pid.cast_signed(), &raw const local, 1, &raw const remote, 1, 0) };
     usize::try_from(read).is_ok_and(|read| read == into.len())
 }
 
@@ -55,8 +40,7 @@ pub fn read_bytes(pid: u32, address: u64, length: usize) -> Option<Vec<u8>> {
 /// The mappings of a process, by address.
 pub fn read_mappings(pid: u32) -> Result<Vec<Mapping>> {
     let path = format!("/proc/{pid}/maps");
-    let text =
-        fs::read_to_string(&path).map_err(|error| Error::io(format!("reading {path}"), error))?;
+    let text = fs::read_to_string(&path).map_err(|error| Error::io(format!("reading {path}"), error))?;
     Ok(text.lines().filter_map(parse_mapping).collect())
 }
 
@@ -81,10 +65,7 @@ pub fn mapped_file(pid: u32, mapping: &Mapping) -> PathBuf {
     if plain.exists() {
         return plain;
     }
-    PathBuf::from(format!(
-        "/proc/{pid}/map_files/{:x}-{:x}",
-        mapping.start, mapping.end
-    ))
+    PathBuf::from(format!("/proc/{pid}/map_files/{:x}-{:x}", mapping.start, mapping.end))
 }
 
 /// What `/proc/PID/stat` says that this sampler uses.
@@ -100,10 +81,7 @@ pub fn read_status(pid: u32) -> Option<Status> {
     let text = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     // The name in parentheses may itself hold parentheses and spaces.
     let fields: Vec<&str> = text[text.rfind(')')? + 1..].split_whitespace().collect();
-    Some(Status {
-        parent: fields.get(1)?.parse().ok()?,
-        space: fields.get(25)?.parse().ok()?,
-    })
+    Some(Status { parent: fields.get(1)?.parse().ok()?, space: fields.get(25)?.parse().ok()? })
 }
 
 #[cfg(test)]
@@ -121,12 +99,7 @@ mod tests {
             path: "/opt/my app/lib.so (deleted)".to_owned(),
         };
         assert_eq!(parse_mapping(line), Some(expected));
-        assert_eq!(
-            parse_mapping("7f00-7f10 rw-p 00000000 00:00 0")
-                .expect("anonymous")
-                .path,
-            ""
-        );
+        assert_eq!(parse_mapping("7f00-7f10 rw-p 00000000 00:00 0").expect("anonymous").path, "");
     }
 
     #[test]

@@ -86,13 +86,9 @@ impl Program {
             .ok_or_else(|| Error::Target("the BPF object holds no program".to_owned()))?
             .try_into()
             .map_err(|error| refused("the BPF object holds another kind of program", &error))?;
-        program
-            .load()
-            .map_err(|error| refused("the kernel refused the BPF program", &error))?;
+        program.load().map_err(|error| refused("the kernel refused the BPF program", &error))?;
         let mut take = |name: &str| {
-            loaded
-                .take_map(name)
-                .ok_or_else(|| Error::Target(format!("the BPF object holds no map `{name}`")))
+            loaded.take_map(name).ok_or_else(|| Error::Target(format!("the BPF object holds no map `{name}`")))
         };
         let maps = (take("layouts")?, take("counters")?, take("records")?);
         let wrong = |error| refused("a BPF map is of another kind", &error);
@@ -111,32 +107,19 @@ impl Program {
             .program("take_sample")
             .and_then(|program| program.try_into().ok())
             .ok_or_else(|| Error::Target("the BPF program is gone".to_owned()))?;
-        let fd = program
-            .fd()
-            .map_err(|error| refused("the BPF program is not loaded", &error))?;
+        let fd = program.fd().map_err(|error| refused("the BPF program is not loaded", &error))?;
         Ok(fd.as_fd())
     }
 
     /// From now on, samples of this address space are taken, walked by this layout.
     pub fn watch(&mut self, space: u64, layout: &Layout) -> Result<()> {
-        self.layouts
-            .insert(space, layout, 0)
-            .map_err(|error| refused("the BPF map takes no more processes", &error))
+        self.layouts.insert(space, layout, 0).map_err(|error| refused("the BPF map takes no more processes", &error))
     }
 
     /// What the program counted since it was loaded.
     pub fn counts(&self) -> Counts {
-        let read = |index| {
-            self.counters
-                .get(&index, 0)
-                .map_or(0, |values| values.iter().sum())
-        };
-        Counts {
-            samples: read(0),
-            lost: read(1),
-            lost_stacks: read(2),
-            other: read(3),
-        }
+        let read = |index| self.counters.get(&index, 0).map_or(0, |values| values.iter().sum());
+        Counts { samples: read(0), lost: read(1), lost_stacks: read(2), other: read(3) }
     }
 
     /// Descriptor of the ring, for waiting.
@@ -148,13 +131,8 @@ impl Program {
 /// Device and inode of this process's pid namespace; zeros in the initial one, where no translation is needed.
 fn own_pid_namespace() -> Result<(u64, u64)> {
     use std::os::unix::fs::MetadataExt;
-    let link = std::fs::metadata("/proc/self/ns/pid")
-        .map_err(|error| Error::io("reading /proc/self/ns/pid", error))?;
-    Ok(if link.ino() == INITIAL_PID_NAMESPACE {
-        (0, 0)
-    } else {
-        (link.dev(), link.ino())
-    })
+    let link = std::fs::metadata("/proc/self/ns/pid").map_err(|error| Error::io("reading /proc/self/ns/pid", error))?;
+    Ok(if link.ino() == INITIAL_PID_NAMESPACE { (0, 0) } else { (link.dev(), link.ino()) })
 }
 
 fn refused(what: &str, error: &dyn std::error::Error) -> Error {

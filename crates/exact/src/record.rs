@@ -76,11 +76,7 @@ pub fn parse(bytes: &[u8]) -> Option<(u32, u64, Record<'_>)> {
             let length = usize::try_from(u64_at(bytes, HEAD)?).ok()?;
             Record::Stack(bytes.get(STACK_HEAD..STACK_HEAD + length)?)
         }
-        3 => Record::Kernel(
-            words(&bytes[HEAD..])
-                .filter(|address| *address != 0)
-                .collect(),
-        ),
+        3 => Record::Kernel(words(&bytes[HEAD..]).filter(|address| *address != 0).collect()),
         _ => return None,
     };
     Some((cpu, sequence, record))
@@ -90,10 +86,7 @@ fn parse_sample(bytes: &[u8]) -> Option<Sample> {
     let count = u32_at(bytes, 156)? as usize;
     let frames = bytes.get(SAMPLE_HEAD..SAMPLE_HEAD + 16 * count)?;
     let name = &bytes[168..SAMPLE_HEAD];
-    let name = &name[..name
-        .iter()
-        .position(|byte| *byte == 0)
-        .unwrap_or(name.len())];
+    let name = &name[..name.iter().position(|byte| *byte == 0).unwrap_or(name.len())];
     Some(Sample {
         time_ns: u64_at(bytes, 16)?,
         pid: u32_at(bytes, 24)?,
@@ -124,17 +117,11 @@ fn parse_frame(bytes: &[u8]) -> PythonFrame {
     let both = words.next().unwrap_or(0);
     // The low bits of a code pointer are tags in CPython 3.14 and later, and zero before.
     let code = both & 0x00ff_ffff_ffff_fff8;
-    PythonFrame {
-        code,
-        owner: (both >> 56) as u8,
-        instruction: words.next().unwrap_or(0),
-    }
+    PythonFrame { code, owner: (both >> 56) as u8, instruction: words.next().unwrap_or(0) }
 }
 
 fn words(bytes: &[u8]) -> impl Iterator<Item = u64> + '_ {
-    bytes
-        .chunks_exact(8)
-        .map(|word| u64::from_le_bytes(word.try_into().unwrap_or_default()))
+    bytes.chunks_exact(8).map(|word| u64::from_le_bytes(word.try_into().unwrap_or_default()))
 }
 
 fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {

@@ -73,9 +73,7 @@ impl Recorder {
 
     /// Version and file of each interpreter found, by process.
     pub fn interpreters(&self) -> impl Iterator<Item = (u32, &Interpreter)> {
-        self.processes
-            .iter()
-            .filter_map(|(pid, process)| Some((*pid, process.interpreter.as_ref()?)))
+        self.processes.iter().filter_map(|(pid, process)| Some((*pid, process.interpreter.as_ref()?)))
     }
 
     /// Start taking samples.
@@ -138,8 +136,7 @@ impl Recorder {
         }
         let known = self.processes.get(&sample.pid);
         let look = known.is_none_or(|process| {
-            process.identity != sample.space
-                || process.looked_ns != 0 && sample.time_ns > process.looked_ns + RETRY_NS
+            process.identity != sample.space || process.looked_ns != 0 && sample.time_ns > process.looked_ns + RETRY_NS
         });
         if look {
             if let Err(error) = self.describe(sample.pid, sample.time_ns) {
@@ -153,27 +150,10 @@ impl Recorder {
             return;
         };
         // What was walked before the process was described, or after it became another program, has no Python side.
-        let interpreter = process
-            .interpreter
-            .as_ref()
-            .filter(|_| process.identity == sample.space);
-        let stack = self.joiner.join(
-            sample,
-            &pending.stack,
-            &pending.kernel,
-            interpreter,
-            process.relative,
-        );
-        self.joiner.stacks.rows.push(Row {
-            time_ns: sample.time_ns,
-            pid: sample.pid,
-            tid: sample.tid,
-            stack,
-        });
-        self.joiner
-            .stacks
-            .threads
-            .insert((sample.pid, sample.tid), sample.thread_name.clone());
+        let interpreter = process.interpreter.as_ref().filter(|_| process.identity == sample.space);
+        let stack = self.joiner.join(sample, &pending.stack, &pending.kernel, interpreter, process.relative);
+        self.joiner.stacks.rows.push(Row { time_ns: sample.time_ns, pid: sample.pid, tid: sample.tid, stack });
+        self.joiner.stacks.threads.insert((sample.pid, sample.tid), sample.thread_name.clone());
     }
 
     /// Whether a process is one of the target's or descends from one. Others can share an address space's identity:
@@ -205,11 +185,7 @@ impl Recorder {
     /// Find out what a process is, and tell the program how to walk it.
     fn describe(&mut self, pid: u32, now_ns: u64) -> Result<()> {
         let Some(status) = process::read_status(pid) else {
-            return if now_ns == 0 {
-                Err(Error::Target(format!("no such process: {pid}")))
-            } else {
-                Ok(())
-            };
+            return if now_ns == 0 { Err(Error::Target(format!("no such process: {pid}"))) } else { Ok(()) };
         };
         if status.space == 0 && now_ns != 0 {
             return Ok(()); // it is ending
@@ -229,17 +205,10 @@ impl Recorder {
         };
         let (interpreter, looked_ns) = match found {
             Ok(found) => {
-                let layout = found
-                    .as_ref()
-                    .map_or_else(Layout::default, |interpreter| interpreter.layout);
+                let layout = found.as_ref().map_or_else(Layout::default, |interpreter| interpreter.layout);
                 self.program.watch(status.space, &layout)?;
-                if found
-                    .as_ref()
-                    .is_some_and(|interpreter| !interpreter.knows_gil)
-                {
-                    self.note(format!(
-                        "process {pid}: who holds the GIL can't be told in this interpreter"
-                    ));
+                if found.as_ref().is_some_and(|interpreter| !interpreter.knows_gil) {
+                    self.note(format!("process {pid}: who holds the GIL can't be told in this interpreter"));
                 }
                 self.interpreters.insert(status.space, found.clone());
                 (found, 0)
@@ -250,47 +219,25 @@ impl Recorder {
                 (None, now_ns)
             }
         };
-        let parent = self
-            .processes
-            .get(&status.parent)
-            .filter(|process| process.identity == status.space);
+        let parent = self.processes.get(&status.parent).filter(|process| process.identity == status.space);
         let relative = parent.map(|process| process.relative.unwrap_or(status.parent));
-        self.processes.insert(
-            pid,
-            Process {
-                interpreter,
-                identity: status.space,
-                relative,
-                looked_ns,
-            },
-        );
+        self.processes.insert(pid, Process { interpreter, identity: status.space, relative, looked_ns });
         Ok(())
     }
 
     /// A process that ended before it was looked at. Where another one shares its address space's identity, it was
     /// forked from that and had its files and its interpreter; anything else stays unknown.
     fn describe_gone(&mut self, sample: &Sample) {
-        let like = self
-            .processes
-            .iter()
-            .find(|(_, process)| process.identity == sample.space);
+        let like = self.processes.iter().find(|(_, process)| process.identity == sample.space);
         let Some((relative, process)) = like else {
             return;
         };
         // The eldest of the family is the one most likely to be alive.
-        let (relative, interpreter) = (
-            process.relative.unwrap_or(*relative),
-            process.interpreter.clone(),
-        );
+        let (relative, interpreter) = (process.relative.unwrap_or(*relative), process.interpreter.clone());
         self.joiner.spaces.inherit(relative, sample.pid);
         self.processes.insert(
             sample.pid,
-            Process {
-                interpreter,
-                identity: sample.space,
-                relative: Some(relative),
-                looked_ns: 0,
-            },
+            Process { interpreter, identity: sample.space, relative: Some(relative), looked_ns: 0 },
         );
     }
 

@@ -66,11 +66,8 @@ pub fn serve() -> io::Result<()> {
     let mut session: Option<Session> = None;
     let mut out = io::stdout().lock();
     loop {
-        let wait = if session.as_ref().is_some_and(|session| session.sampling) {
-            POLL
-        } else {
-            Duration::from_secs(3600)
-        };
+        let wait =
+            if session.as_ref().is_some_and(|session| session.sampling) { POLL } else { Duration::from_secs(3600) };
         let line = match commands.recv_timeout(wait) {
             Ok(line) => line,
             Err(RecvTimeoutError::Timeout) => {
@@ -83,13 +80,7 @@ pub fn serve() -> io::Result<()> {
         };
         let (answer, last) = match obey(&line, &mut session) {
             Ok(last) => (done(session.as_ref()), last),
-            Err(error) => (
-                Answer::Failed {
-                    error: error.to_string(),
-                    hint: error.hint().to_owned(),
-                },
-                false,
-            ),
+            Err(error) => (Answer::Failed { error: error.to_string(), hint: error.hint().to_owned() }, false),
         };
         serde_json::to_writer(&mut out, &answer)?;
         out.write_all(b"\n")?;
@@ -115,28 +106,17 @@ fn read_commands() -> Receiver<String> {
 
 /// Carry out a command. True after the last one.
 fn obey(line: &str, session: &mut Option<Session>) -> Result<bool> {
-    let command: Command = serde_json::from_str(line)
-        .map_err(|error| Error::Target(format!("not a command: {error}")))?;
+    let command: Command =
+        serde_json::from_str(line).map_err(|error| Error::Target(format!("not a command: {error}")))?;
     match command {
         Command::Probe {} => {
             let own = std::process::id();
             Recorder::attach(&[own], 10_000_000)?;
         }
-        Command::Attach {
-            pids,
-            period_ns,
-            folder,
-            cpus,
-        } => {
+        Command::Attach { pids, period_ns, folder, cpus } => {
             yield_to_others(&cpus);
             let recorder = Recorder::attach(&pids, period_ns)?;
-            *session = Some(Session {
-                recorder,
-                folder,
-                sampling: false,
-                cpu_s: 0.0,
-                cpu_from_s: 0.0,
-            });
+            *session = Some(Session { recorder, folder, sampling: false, cpu_s: 0.0, cpu_from_s: 0.0 });
         }
         Command::On {} => attached(session)?.on()?,
         Command::Off {} => attached(session)?.off()?,
@@ -153,9 +133,7 @@ fn obey(line: &str, session: &mut Option<Session>) -> Result<bool> {
 }
 
 fn attached(session: &mut Option<Session>) -> Result<&mut Session> {
-    session
-        .as_mut()
-        .ok_or_else(|| Error::Target("nothing is attached".to_owned()))
+    session.as_mut().ok_or_else(|| Error::Target("nothing is attached".to_owned()))
 }
 
 impl Session {
@@ -180,18 +158,11 @@ fn done(session: Option<&Session>) -> Answer {
         .flat_map(|session| session.recorder.interpreters())
         .map(|(pid, found)| {
             let (major, minor, micro) = found.version;
-            Found {
-                pid,
-                version: format!("{major}.{minor}.{micro}"),
-                path: found.path.clone(),
-            }
+            Found { pid, version: format!("{major}.{minor}.{micro}"), path: found.path.clone() }
         })
         .collect();
     interpreters.sort_by_key(|found| found.pid);
-    Answer::Done {
-        ok: true,
-        interpreters,
-    }
+    Answer::Done { ok: true, interpreters }
 }
 
 /// Run at low priority, on these CPUs only where some are named. Failing at either only costs accuracy.

@@ -5,9 +5,7 @@ use std::fs;
 use std::sync::Arc;
 
 use profiler_symbols::{Image, ImageStore, PerfMap};
-use profiler_unwind::{
-    AddressSpace, AddressSpaces, Mapping, Outcome, Place, Registers, StackCopy, Unwinder,
-};
+use profiler_unwind::{AddressSpace, AddressSpaces, Mapping, Outcome, Place, Registers, StackCopy, Unwinder};
 
 use crate::process;
 
@@ -75,43 +73,19 @@ impl Spaces {
         if mappings.is_empty() {
             return false; // it is ending
         }
-        if let Some(scan) = self
-            .scans
-            .get_mut(&pid)
-            .filter(|scan| scan.mappings == mappings)
-        {
+        if let Some(scan) = self.scans.get_mut(&pid).filter(|scan| scan.mappings == mappings) {
             scan.at_ns = now_ns;
             scan.wait_ns = (2 * scan.wait_ns).min(RAREST_RESCAN_NS);
             return true;
         }
         let root = foreign_root(pid);
         let key = pid.cast_signed();
-        self.scans.insert(
-            pid,
-            Scan {
-                at_ns: now_ns,
-                wait_ns: RESCAN_NS,
-                mappings: mappings.clone(),
-            },
-        );
+        self.scans.insert(pid, Scan { at_ns: now_ns, wait_ns: RESCAN_NS, mappings: mappings.clone() });
         self.spaces.exec(key);
         for mapping in mappings.into_iter().filter(|mapping| mapping.executable) {
-            let path = if mapping.path.starts_with('/') {
-                format!("{root}{}", mapping.path)
-            } else {
-                mapping.path
-            };
+            let path = if mapping.path.starts_with('/') { format!("{root}{}", mapping.path) } else { mapping.path };
             let (start, end, page_offset) = (mapping.start, mapping.end, mapping.offset);
-            self.spaces.mmap(
-                key,
-                &Mapping {
-                    start,
-                    end,
-                    page_offset,
-                    path,
-                    build_id: String::new(),
-                },
-            );
+            self.spaces.mmap(key, &Mapping { start, end, page_offset, path, build_id: String::new() });
         }
         let generated = PerfMap::of_process(key);
         if !generated.is_empty() {
@@ -127,45 +101,27 @@ impl Spaces {
 
     /// Unwind a stack copied from the stack pointer on. Where that breaks in code that was mapped since the mappings
     /// were read, they are read again.
-    pub fn unwind(
-        &mut self,
-        pid: u32,
-        registers: &Registers,
-        stack: StackCopy<'_>,
-        now_ns: u64,
-    ) -> NativeStack {
+    pub fn unwind(&mut self, pid: u32, registers: &Registers, stack: StackCopy<'_>, now_ns: u64) -> NativeStack {
         let (native, outcome) = self.unwind_once(pid, registers, stack);
-        let due = self
-            .scans
-            .get(&pid)
-            .is_none_or(|scan| now_ns > scan.at_ns + scan.wait_ns);
+        let due = self.scans.get(&pid).is_none_or(|scan| now_ns > scan.at_ns + scan.wait_ns);
         if outcome == Outcome::Broken && due && self.read(pid, now_ns) {
             return self.unwind_once(pid, registers, stack).0;
         }
         native
     }
 
-    fn unwind_once(
-        &mut self,
-        pid: u32,
-        registers: &Registers,
-        stack: StackCopy<'_>,
-    ) -> (NativeStack, Outcome) {
+    fn unwind_once(&mut self, pid: u32, registers: &Registers, stack: StackCopy<'_>) -> (NativeStack, Outcome) {
         let mut native = NativeStack::default();
         let empty = AddressSpace::default();
         let space = self.spaces.get(pid.cast_signed()).unwrap_or(&empty);
-        let outcome = self
-            .unwinder
-            .unwind(space, registers, stack, &[], &mut native.addresses);
+        let outcome = self.unwinder.unwind(space, registers, stack, &[], &mut native.addresses);
         native.root_reached = outcome == Outcome::Root;
         (native, outcome)
     }
 
     /// Where an address of a process belongs.
     pub fn place(&self, pid: u32, address: u64) -> Place {
-        self.spaces
-            .get(pid.cast_signed())
-            .map_or(Place::Unknown, |space| space.place(address))
+        self.spaces.get(pid.cast_signed()).map_or(Place::Unknown, |space| space.place(address))
     }
 
     /// What the function at a place means for the join.
@@ -174,10 +130,7 @@ impl Spaces {
             return Role::Plain;
         };
         let key = (Arc::as_ptr(image) as usize, *address);
-        *self
-            .roles
-            .entry(key)
-            .or_insert_with(|| role_of(image, *address))
+        *self.roles.entry(key).or_insert_with(|| role_of(image, *address))
     }
 
     /// Why files could not be used.
@@ -191,9 +144,7 @@ fn role_of(image: &Image, address: u64) -> Role {
         Some(name) if name.starts_with("_PyEval_EvalFrameDefault") => Role::Eval,
         Some(name) if name.starts_with("_TAIL_CALL_") => Role::Handler,
         Some(name) if name == "take_gil" || name.starts_with("take_gil.") => Role::TakeGil,
-        Some(name) if name.starts_with("pthread_cond_") && name.contains("wait") => {
-            Role::ConditionWait
-        }
+        Some(name) if name.starts_with("pthread_cond_") && name.contains("wait") => Role::ConditionWait,
         _ => Role::Plain,
     }
 }

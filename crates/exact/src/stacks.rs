@@ -77,25 +77,19 @@ impl Stacks {
     /// Number of an image.
     pub fn image(&mut self, image: &Arc<Image>) -> u32 {
         let number = u32::try_from(self.images.len()).unwrap_or(u32::MAX);
-        *self
-            .image_numbers
-            .entry(Arc::as_ptr(image) as usize)
-            .or_insert_with(|| {
-                self.images.push(Arc::clone(image));
-                number
-            })
+        *self.image_numbers.entry(Arc::as_ptr(image) as usize).or_insert_with(|| {
+            self.images.push(Arc::clone(image));
+            number
+        })
     }
 
     /// The place of a function made at run time, which is at `start` and has this name.
     pub fn generated(&mut self, start: u64, name: &str) -> Place {
         let number = u32::try_from(self.generated.len()).unwrap_or(u32::MAX);
-        let number = *self
-            .generated_numbers
-            .entry((start, name.to_owned()))
-            .or_insert_with(|| {
-                self.generated.push(name.to_owned());
-                number
-            });
+        let number = *self.generated_numbers.entry((start, name.to_owned())).or_insert_with(|| {
+            self.generated.push(name.to_owned());
+            number
+        });
         Place::Generated(number)
     }
 

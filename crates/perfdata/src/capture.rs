@@ -126,7 +126,8 @@ fn read_bytes(bytes: &[u8], options: Options) -> Result<Capture, PerfDataError> 
     let timeline = order::arrange(&data, &layouts)?;
     let images = Arc::new(ImageStore::new());
     let maps = if options.perf_maps { perf_maps(&timeline) } else { HashMap::new() };
-    let recording = Recording { data: data.records, layouts: &layouts, timeline: &timeline, maps: &maps, images: &images };
+    let recording =
+        Recording { data: data.records, layouts: &layouts, timeline: &timeline, maps: &maps, images: &images };
     let threads = options.threads.clamp(1, 16);
     // Reading the kernel's symbols takes as long as unwinding some thousand samples: both at once.
     let (kernel, resolved) = std::thread::scope(|scope| {
@@ -258,9 +259,11 @@ fn modules(locations: &[Location]) -> BTreeMap<String, ModuleInfo> {
                     (false, false) => Language::C,
                 };
                 let (build_id, stripped) = (image.build_id().to_owned(), marks.stripped);
-                modules
-                    .entry(image.path().to_string_lossy().into_owned())
-                    .or_insert(ModuleInfo { language, build_id, stripped });
+                modules.entry(image.path().to_string_lossy().into_owned()).or_insert(ModuleInfo {
+                    language,
+                    build_id,
+                    stripped,
+                });
             }
             Location::Unreadable { path, .. } => {
                 let unknown = ModuleInfo { language: Language::Unknown, build_id: String::new(), stripped: false };
@@ -273,9 +276,7 @@ fn modules(locations: &[Location]) -> BTreeMap<String, ModuleInfo> {
 }
 
 fn leaf_share(resolved: &Resolved, nameless: &[bool]) -> f64 {
-    let leaf = |row: &&samples::Row| {
-        resolved.stacks.get(row.stack).last().is_none_or(|leaf| nameless[*leaf as usize])
-    };
+    let leaf = |row: &&samples::Row| resolved.stacks.get(row.stack).last().is_none_or(|leaf| nameless[*leaf as usize]);
     resolved.rows.iter().filter(leaf).count() as f64 / resolved.rows.len().max(1) as f64
 }
 

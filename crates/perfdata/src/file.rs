@@ -169,7 +169,8 @@ impl<'a> PerfData<'a> {
         if let Some(attributes) = EventAttributes::parse(entry) {
             let index = self.attributes.len();
             self.attributes.push(attributes);
-            self.ids.extend(ids.chunks_exact(8).filter_map(|id| Some((u64::from_le_bytes(id.try_into().ok()?), index))));
+            self.ids
+                .extend(ids.chunks_exact(8).filter_map(|id| Some((u64::from_le_bytes(id.try_into().ok()?), index))));
         }
     }
 }

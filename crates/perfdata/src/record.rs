@@ -240,11 +240,28 @@ fn stack<'a>(cursor: &mut Cursor<'a>) -> Option<Option<(&'a [u8], bool)>> {
 
 /// What records other than samples say about processes.
 pub(crate) enum ProcessEvent {
-    Mmap { pid: i32, mapping: Mapping },
+    Mmap {
+        pid: i32,
+        mapping: Mapping,
+    },
     /// Where the kernel's text lay while recording, and the symbol that marks it.
-    Kernel { address: u64, symbol: String },
-    Comm { pid: i32, tid: i32, name: String, exec: bool },
-    Fork { pid: i32, parent: i32, tid: i32, parent_tid: i32, copies: bool },
+    Kernel {
+        address: u64,
+        symbol: String,
+    },
+    Comm {
+        pid: i32,
+        tid: i32,
+        name: String,
+        exec: bool,
+    },
+    Fork {
+        pid: i32,
+        parent: i32,
+        tid: i32,
+        parent_tid: i32,
+        copies: bool,
+    },
 }
 
 impl ProcessEvent {

@@ -19,7 +19,11 @@ pub(crate) fn weigh(rows: &[Row], events: &[EventAttributes]) -> (Vec<i64>, Vec<
             continue;
         }
         if event.kind == TYPE_SOFTWARE && (event.config == CPU_CLOCK || event.config == TASK_CLOCK) {
-            let fixed = if event.by_frequency { 1_000_000_000 / event.period_or_frequency.max(1) } else { event.period_or_frequency };
+            let fixed = if event.by_frequency {
+                1_000_000_000 / event.period_or_frequency.max(1)
+            } else {
+                event.period_or_frequency
+            };
             own.iter().for_each(|index| weights[*index] = clamp(rows[*index].period.unwrap_or(fixed)));
         } else {
             estimate(rows, &own, event, &mut weights);
@@ -35,11 +39,8 @@ pub(crate) fn weigh(rows: &[Row], events: &[EventAttributes]) -> (Vec<i64>, Vec<
 
 /// The mean sample stands for one sampling interval of running time; a sample's share follows its period.
 fn estimate(rows: &[Row], own: &[usize], event: &EventAttributes, weights: &mut [i64]) {
-    let interval = if event.by_frequency {
-        1e9 / event.period_or_frequency.max(1) as f64
-    } else {
-        usual_gap(rows, own)
-    };
+    let interval =
+        if event.by_frequency { 1e9 / event.period_or_frequency.max(1) as f64 } else { usual_gap(rows, own) };
     let period = |index: &usize| rows[*index].period.unwrap_or(1).max(1) as f64;
     let mean = own.iter().map(period).sum::<f64>() / own.len() as f64;
     own.iter().for_each(|index| weights[*index] = clamp((interval * period(index) / mean) as u64));

@@ -61,8 +61,8 @@ pub fn splice(in_eval: &[bool], chain: &[Link], facts: Facts) -> (Class, Vec<Pie
     let activations = in_eval.iter().filter(|inside| **inside).count();
     let leaf_in_eval = in_eval.first() == Some(&true);
     let class = classify(activations, leaf_in_eval || facts.at_entry, &segments, facts);
-    let starting = class == Class::Prologue
-        || class == Class::Truncated && facts.nested && facts.chain_ended && facts.at_entry;
+    let starting =
+        class == Class::Prologue || class == Class::Truncated && facts.nested && facts.chain_ended && facts.at_entry;
     let pieces = match class {
         Class::NativeOnly | Class::Unspliced => (0..in_eval.len()).map(Piece::Native).collect(),
         Class::Prologue | Class::Exact | Class::Truncated => place(in_eval, chain, &segments, usize::from(starting)),

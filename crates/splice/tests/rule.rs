@@ -1,7 +1,7 @@
 //! The rule on hand-made stacks, and what must hold for every stack.
 
-use proptest::prelude::*;
 use profiler_splice::{splice, Class, Facts, Link, Piece};
+use proptest::prelude::*;
 
 const WHOLE: Facts = Facts { root_reached: true, chain_ended: true, nested: false, at_entry: false };
 const BROKEN: Facts = Facts { root_reached: false, ..WHOLE };

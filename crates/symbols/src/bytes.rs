@@ -15,10 +15,7 @@ pub struct SharedBytes {
 impl SharedBytes {
     pub fn new(owner: impl AsRef<[u8]> + Send + Sync + 'static) -> Self {
         let range = 0..owner.as_ref().len();
-        Self {
-            owner: Arc::new(owner),
-            range,
-        }
+        Self { owner: Arc::new(owner), range }
     }
 
     /// A part of this piece; `None` where the range leaves it.
@@ -27,10 +24,7 @@ impl SharedBytes {
         let length = usize::try_from(length).ok()?;
         let start = self.range.start.checked_add(offset)?;
         let end = start.checked_add(length)?;
-        (end <= self.range.end).then(|| Self {
-            owner: Arc::clone(&self.owner),
-            range: start..end,
-        })
+        (end <= self.range.end).then(|| Self { owner: Arc::clone(&self.owner), range: start..end })
     }
 }
 

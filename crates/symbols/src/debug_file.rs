@@ -23,12 +23,7 @@ pub(crate) fn find(image: &Image) -> Option<Image> {
 fn candidates(image: &Image) -> Vec<PathBuf> {
     let mut paths = Vec::new();
     if let (Some(head), Some(tail)) = (image.build_id().get(..2), image.build_id().get(2..)) {
-        paths.push(
-            Path::new(DEBUG_ROOT)
-                .join(".build-id")
-                .join(head)
-                .join(format!("{tail}.debug")),
-        );
+        paths.push(Path::new(DEBUG_ROOT).join(".build-id").join(head).join(format!("{tail}.debug")));
     }
     let link = object::File::parse(&**image.data()).ok().and_then(|file| {
         let (name, _checksum) = file.gnu_debuglink().ok()??;
@@ -39,11 +34,7 @@ fn candidates(image: &Image) -> Vec<PathBuf> {
         if !name.contains('/') && !name.is_empty() {
             paths.push(folder.join(&name));
             paths.push(folder.join(".debug").join(&name));
-            paths.push(
-                Path::new(DEBUG_ROOT)
-                    .join(folder.strip_prefix("/").unwrap_or(folder))
-                    .join(&name),
-            );
+            paths.push(Path::new(DEBUG_ROOT).join(folder.strip_prefix("/").unwrap_or(folder)).join(&name));
         }
     }
     paths

@@ -20,34 +20,20 @@ pub struct Demangled {
 const LONGEST: usize = 16_384;
 
 pub fn demangle(symbol: &str) -> Demangled {
-    let plain = || Demangled {
-        name: symbol.to_owned(),
-        mangling: Mangling::Plain,
-    };
+    let plain = || Demangled { name: symbol.to_owned(), mangling: Mangling::Plain };
     if symbol.len() > LONGEST {
         return plain();
     }
     if let Ok(rust) = rustc_demangle::try_demangle(symbol) {
         if let Some(name) = bounded(format_args!("{rust:#}")) {
-            return Demangled {
-                name,
-                mangling: Mangling::Rust,
-            };
+            return Demangled { name, mangling: Mangling::Rust };
         }
-        return Demangled {
-            name: symbol.to_owned(),
-            mangling: Mangling::Rust,
-        };
+        return Demangled { name: symbol.to_owned(), mangling: Mangling::Rust };
     }
     if symbol.starts_with("_Z") || symbol.starts_with("__Z") {
-        let name = cpp_demangle::Symbol::new(symbol)
-            .ok()
-            .and_then(|parsed| parsed.demangle().ok());
+        let name = cpp_demangle::Symbol::new(symbol).ok().and_then(|parsed| parsed.demangle().ok());
         if let Some(name) = name.filter(|name| name.len() <= LONGEST) {
-            return Demangled {
-                name,
-                mangling: Mangling::Cpp,
-            };
+            return Demangled { name, mangling: Mangling::Cpp };
         }
     }
     plain()
@@ -79,19 +65,10 @@ mod tests {
             let found = demangle(symbol);
             (found.name, found.mangling)
         };
-        assert_eq!(
-            of("_ZN4core3fmt5write17h0123456789abcdefE"),
-            ("core::fmt::write".into(), Mangling::Rust)
-        );
-        assert_eq!(
-            of("_RNvCs1234_7mycrate3foo"),
-            ("mycrate::foo".into(), Mangling::Rust)
-        );
+        assert_eq!(of("_ZN4core3fmt5write17h0123456789abcdefE"), ("core::fmt::write".into(), Mangling::Rust));
+        assert_eq!(of("_RNvCs1234_7mycrate3foo"), ("mycrate::foo".into(), Mangling::Rust));
         assert_eq!(of("_ZN3foo3barEi"), ("foo::bar(int)".into(), Mangling::Cpp));
-        assert_eq!(
-            of("PyObject_Call"),
-            ("PyObject_Call".into(), Mangling::Plain)
-        );
+        assert_eq!(of("PyObject_Call"), ("PyObject_Call".into(), Mangling::Plain));
         assert_eq!(of("_ZN"), ("_ZN".into(), Mangling::Plain));
     }
 

@@ -18,10 +18,7 @@ use crate::table::{Symbol, SymbolTable};
 #[derive(Debug, thiserror::Error)]
 pub enum ImageError {
     #[error("{path}: {source}", path = .path.display())]
-    Read {
-        path: PathBuf,
-        source: std::io::Error,
-    },
+    Read { path: PathBuf, source: std::io::Error },
     #[error("{path}: not a readable ELF file ({reason})", path = .path.display())]
     Format { path: PathBuf, reason: String },
 }
@@ -50,16 +47,10 @@ pub struct Image {
 
 impl Image {
     pub fn open(path: &Path) -> Result<Self, ImageError> {
-        let fail = |source| ImageError::Read {
-            path: path.to_owned(),
-            source,
-        };
+        let fail = |source| ImageError::Read { path: path.to_owned(), source };
         let file = File::open(path).map_err(fail)?;
         if !file.metadata().map_err(fail)?.is_file() {
-            return Err(ImageError::Format {
-                path: path.to_owned(),
-                reason: "not a regular file".into(),
-            });
+            return Err(ImageError::Format { path: path.to_owned(), reason: "not a regular file".into() });
         }
         // SAFETY: the mapping is private and read-only. Someone who shortens a library while it is read could kill
         // this process with SIGBUS; package managers replace files by rename, which leaves the mapping whole.
@@ -73,10 +64,8 @@ impl Image {
     }
 
     fn parse(path: PathBuf, data: SharedBytes) -> Result<Self, ImageError> {
-        let file = object::File::parse(&*data).map_err(|error| ImageError::Format {
-            path: path.clone(),
-            reason: error.to_string(),
-        })?;
+        let file = object::File::parse(&*data)
+            .map_err(|error| ImageError::Format { path: path.clone(), reason: error.to_string() })?;
         let segments = file
             .segments()
             .map(|segment| {
@@ -88,30 +77,10 @@ impl Image {
                 }
             })
             .collect();
-        let build_id = file
-            .build_id()
-            .ok()
-            .flatten()
-            .map(hexadecimal)
-            .unwrap_or_default();
+        let build_id = file.build_id().ok().flatten().map(hexadecimal).unwrap_or_default();
         let marks = Marks::of(&file);
-        let (table, ranges, debug, dwarf) = (
-            OnceLock::new(),
-            OnceLock::new(),
-            OnceLock::new(),
-            OnceLock::new(),
-        );
-        Ok(Self {
-            path,
-            segments,
-            build_id,
-            marks,
-            table,
-            ranges,
-            debug,
-            dwarf,
-            data,
-        })
+        let (table, ranges, debug, dwarf) = (OnceLock::new(), OnceLock::new(), OnceLock::new(), OnceLock::new());
+        Ok(Self { path, segments, build_id, marks, table, ranges, debug, dwarf, data })
     }
 
     pub fn path(&self) -> &Path {
@@ -138,18 +107,9 @@ impl Image {
             let first = segment.file.start & !0xfff;
             page_offset >= first && page_offset < segment.file.end
         };
-        let executable = self
-            .segments
-            .iter()
-            .filter(|segment| segment.executable)
-            .find(holds);
+        let executable = self.segments.iter().filter(|segment| segment.executable).find(holds);
         let segment = executable.or_else(|| self.segments.iter().find(holds))?;
-        Some(
-            start
-                .wrapping_sub(page_offset)
-                .wrapping_add(segment.file.start)
-                .wrapping_sub(segment.address),
-        )
+        Some(start.wrapping_sub(page_offset).wrapping_add(segment.file.start).wrapping_sub(segment.address))
     }
 
     /// A section's own address and its bytes where they lie uncompressed in the file.
@@ -170,14 +130,13 @@ impl Image {
             return empty();
         };
         match section.compressed_file_range() {
-            Ok(range) if range.format == object::CompressionFormat::None => self
-                .data
-                .part(range.offset, range.uncompressed_size)
-                .unwrap_or_else(empty),
+            Ok(range) if range.format == object::CompressionFormat::None => {
+                self.data.part(range.offset, range.uncompressed_size).unwrap_or_else(empty)
+            }
             // A damaged header could claim any size: 64 times the compressed bytes is more than DWARF ever gives.
-            Ok(range) if range.uncompressed_size / 64 <= range.compressed_size => section
-                .uncompressed_data()
-                .map_or_else(|_| empty(), |bytes| SharedBytes::new(bytes.into_owned())),
+            Ok(range) if range.uncompressed_size / 64 <= range.compressed_size => {
+                section.uncompressed_data().map_or_else(|_| empty(), |bytes| SharedBytes::new(bytes.into_owned()))
+            }
             _ => empty(),
         }
     }
@@ -194,16 +153,12 @@ impl Image {
 
     /// The function's address range by the unwind tables, for files without symbols.
     pub fn function_range(&self, address: u64) -> Option<Range<u64>> {
-        self.ranges
-            .get_or_init(|| FunctionRanges::read(self))
-            .find(address)
+        self.ranges.get_or_init(|| FunctionRanges::read(self)).find(address)
     }
 
     /// The separate debug file of the same build id, where one is installed.
     pub fn debug_file(&self) -> Option<&Image> {
-        self.debug
-            .get_or_init(|| crate::debug_file::find(self).map(Box::new))
-            .as_deref()
+        self.debug.get_or_init(|| crate::debug_file::find(self).map(Box::new)).as_deref()
     }
 
     pub(crate) fn dwarf(&self) -> &DwarfSections<SharedBytes> {

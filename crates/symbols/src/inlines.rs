@@ -32,27 +32,18 @@ pub struct Inlines<'a> {
 
 pub(crate) fn load(image: &Image) -> DwarfSections<SharedBytes> {
     let section = |id: gimli::SectionId| Ok::<_, ()>(image.section_plain(id.name()));
-    DwarfSections::load(section)
-        .unwrap_or_else(|()| unreachable!("the loader above gives no error"))
+    DwarfSections::load(section).unwrap_or_else(|()| unreachable!("the loader above gives no error"))
 }
 
 impl<'a> Inlines<'a> {
     /// `None` where neither the file nor its debug file has debug information.
     pub fn of(image: &'a Image) -> Option<Self> {
-        let source = if image.marks().has_debug_info {
-            image
-        } else {
-            image.debug_file()?
-        };
+        let source = if image.marks().has_debug_info { image } else { image.debug_file()? };
         if !source.marks().has_debug_info {
             return None;
         }
-        let dwarf = source
-            .dwarf()
-            .borrow(|section| EndianSlice::new(section, LittleEndian));
-        Some(Self {
-            context: Context::from_dwarf(dwarf).ok()?,
-        })
+        let dwarf = source.dwarf().borrow(|section| EndianSlice::new(section, LittleEndian));
+        Some(Self { context: Context::from_dwarf(dwarf).ok()? })
     }
 
     /// Functions at an address, outermost first; all but the first are inlined into the one before.
@@ -65,13 +56,8 @@ impl<'a> Inlines<'a> {
             let function = frame.function.as_ref();
             let location = frame.location.as_ref();
             frames.push(SourceFrame {
-                name: function
-                    .and_then(|name| name.raw_name().ok())
-                    .map_or_else(String::new, |name| name.into_owned()),
-                file: location
-                    .and_then(|place| place.file)
-                    .unwrap_or_default()
-                    .to_owned(),
+                name: function.and_then(|name| name.raw_name().ok()).map_or_else(String::new, |name| name.into_owned()),
+                file: location.and_then(|place| place.file).unwrap_or_default().to_owned(),
                 line: location.and_then(|place| place.line).unwrap_or(0),
                 language: function.and_then(|name| name.language).and_then(language),
             });

@@ -26,11 +26,7 @@ impl KernelSymbols {
     /// Reads `/proc/kallsyms`; `None` where it is missing or its addresses are hidden.
     pub fn read() -> Option<Self> {
         let mut text = String::new();
-        std::fs::File::open("/proc/kallsyms")
-            .ok()?
-            .take(MOST_BYTES)
-            .read_to_string(&mut text)
-            .ok()?;
+        std::fs::File::open("/proc/kallsyms").ok()?.take(MOST_BYTES).read_to_string(&mut text).ok()?;
         let symbols = Self::parse(text);
         (!symbols.entries.is_empty()).then_some(symbols)
     }
@@ -45,9 +41,7 @@ impl KernelSymbols {
         };
         for line in text.lines() {
             let mut parts = line.split_ascii_whitespace();
-            let (Some(address), Some(kind), Some(name)) =
-                (parts.next(), parts.next(), parts.next())
-            else {
+            let (Some(address), Some(kind), Some(name)) = (parts.next(), parts.next(), parts.next()) else {
                 continue;
             };
             let Ok(address) = u64::from_str_radix(address, 16) else {
@@ -56,17 +50,8 @@ impl KernelSymbols {
             if address == 0 || !matches!(kind, "t" | "T" | "w" | "W") {
                 continue;
             }
-            let module = parts
-                .next()
-                .map_or("", |part| part.trim_matches(['[', ']']));
-            let (name, module) = (
-                place(name),
-                if module.is_empty() {
-                    (0, 0)
-                } else {
-                    place(module)
-                },
-            );
+            let module = parts.next().map_or("", |part| part.trim_matches(['[', ']']));
+            let (name, module) = (place(name), if module.is_empty() { (0, 0) } else { place(module) });
             entries.push((address, name.0, name.1, module.0, module.1));
         }
         // Stable, so of several names at one address the first one listed is found in every run.
@@ -78,24 +63,16 @@ impl KernelSymbols {
     pub fn find(&self, address: u64) -> Option<KernelSymbol<'_>> {
         let after = self.entries.partition_point(|entry| entry.0 <= address);
         let entry = self.entries[..after].last()?;
-        Some(KernelSymbol {
-            name: self.part(entry.1, entry.2)?,
-            module: self.part(entry.3, entry.4)?,
-            start: entry.0,
-        })
+        Some(KernelSymbol { name: self.part(entry.1, entry.2)?, module: self.part(entry.3, entry.4)?, start: entry.0 })
     }
 
     /// Address of a symbol, to compare this kernel with the one a file was recorded on.
     pub fn address_of(&self, name: &str) -> Option<u64> {
-        self.entries
-            .iter()
-            .find(|entry| self.part(entry.1, entry.2) == Some(name))
-            .map(|entry| entry.0)
+        self.entries.iter().find(|entry| self.part(entry.1, entry.2) == Some(name)).map(|entry| entry.0)
     }
 
     fn part(&self, start: u32, length: u16) -> Option<&str> {
-        self.text
-            .get(start as usize..start as usize + usize::from(length))
+        self.text.get(start as usize..start as usize + usize::from(length))
     }
 }
 
@@ -103,32 +80,21 @@ impl KernelSymbols {
 mod tests {
     use super::*;
 
-    const TEXT: &str =
-        "ffffffff81000000 T _stext\nffffffff81000100 t do_one\nffffffff81000200 D data\n\
+    const TEXT: &str = "ffffffff81000000 T _stext\nffffffff81000100 t do_one\nffffffff81000200 D data\n\
                         ffffffffc0000000 t helper\t[nf_tables]\ngarbage\n";
 
     #[test]
     fn finds_functions_and_modules() {
         let symbols = KernelSymbols::parse(TEXT.into());
-        assert_eq!(
-            symbols
-                .find(0xffff_ffff_8100_01ff)
-                .map(|found| (found.name, found.module)),
-            Some(("do_one", ""))
-        );
+        assert_eq!(symbols.find(0xffff_ffff_8100_01ff).map(|found| (found.name, found.module)), Some(("do_one", "")));
         let found = symbols.find(0xffff_ffff_c000_0010);
-        assert_eq!(
-            found.map(|found| (found.name, found.module)),
-            Some(("helper", "nf_tables"))
-        );
+        assert_eq!(found.map(|found| (found.name, found.module)), Some(("helper", "nf_tables")));
         assert_eq!(symbols.find(1), None);
         assert_eq!(symbols.address_of("_stext"), Some(0xffff_ffff_8100_0000));
     }
 
     #[test]
     fn hidden_addresses_are_no_symbols() {
-        assert!(KernelSymbols::parse("0000000000000000 T _stext\n".into())
-            .entries
-            .is_empty());
+        assert!(KernelSymbols::parse("0000000000000000 T _stext\n".into()).entries.is_empty());
     }
 }

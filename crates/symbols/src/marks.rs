@@ -18,13 +18,9 @@ pub struct Marks {
 impl Marks {
     pub(crate) fn of(file: &object::File<'_>) -> Self {
         Self {
-            rust: rust_comment(file)
-                || rust_paths(file)
-                || defines(file, &[b"rust_eh_personality"]),
+            rust: rust_comment(file) || rust_paths(file) || defines(file, &[b"rust_eh_personality"]),
             cpython: defines(file, &[b"_PyRuntime", b"_PyEval_EvalFrameDefault"]),
-            stripped: file
-                .symbol_table()
-                .is_none_or(|table| table.symbols().next().is_none()),
+            stripped: file.symbol_table().is_none_or(|table| table.symbols().next().is_none()),
             has_debug_info: file.section_by_name(".debug_info").is_some()
                 || file.section_by_name(".zdebug_info").is_some(),
         }
@@ -38,10 +34,8 @@ fn rust_comment(file: &object::File<'_>) -> bool {
 /// Panic messages carry the path of the standard library's source: `/rustc/` and the compiler's commit.
 fn rust_paths(file: &object::File<'_>) -> bool {
     section(file, ".rodata").is_some_and(|text| {
-        memmem::find_iter(text, b"/rustc/").any(|at| {
-            text.get(at + 7..at + 47)
-                .is_some_and(|hash| hash.iter().all(u8::is_ascii_hexdigit))
-        })
+        memmem::find_iter(text, b"/rustc/")
+            .any(|at| text.get(at + 7..at + 47).is_some_and(|hash| hash.iter().all(u8::is_ascii_hexdigit)))
     })
 }
 
@@ -49,8 +43,7 @@ fn defines(file: &object::File<'_>, names: &[&[u8]]) -> bool {
     let is_one = |symbol: &object::Symbol<'_, '_>| {
         symbol.is_definition() && symbol.name_bytes().is_ok_and(|name| names.contains(&name))
     };
-    file.dynamic_symbols().any(|symbol| is_one(&symbol))
-        || file.symbols().any(|symbol| is_one(&symbol))
+    file.dynamic_symbols().any(|symbol| is_one(&symbol)) || file.symbols().any(|symbol| is_one(&symbol))
 }
 
 fn section<'data>(file: &object::File<'data>, name: &str) -> Option<&'data [u8]> {

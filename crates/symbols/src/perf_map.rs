@@ -16,19 +16,12 @@ impl PerfMap {
     pub fn of_process(pid: i32) -> Self {
         let inside = format!("/proc/{pid}/root/tmp/perf-{pid}.map");
         let outside = format!("/tmp/perf-{pid}.map");
-        [outside, inside]
-            .iter()
-            .find_map(|path| Self::open(Path::new(path)))
-            .unwrap_or_default()
+        [outside, inside].iter().find_map(|path| Self::open(Path::new(path))).unwrap_or_default()
     }
 
     pub fn open(path: &Path) -> Option<Self> {
         let mut bytes = Vec::new();
-        std::fs::File::open(path)
-            .ok()?
-            .take(MOST_BYTES)
-            .read_to_end(&mut bytes)
-            .ok()?;
+        std::fs::File::open(path).ok()?.take(MOST_BYTES).read_to_end(&mut bytes).ok()?;
         Some(Self::parse(&String::from_utf8_lossy(&bytes)))
     }
 
@@ -67,9 +60,7 @@ mod tests {
 
     #[test]
     fn names_with_blanks_and_later_lines_win() {
-        let map = PerfMap::parse(
-            "7f00 10 py::old:/a.py\n7f00 10 py::f:/with blank.py\nbroken\n8000 0 none\n",
-        );
+        let map = PerfMap::parse("7f00 10 py::old:/a.py\n7f00 10 py::f:/with blank.py\nbroken\n8000 0 none\n");
         assert_eq!(map.find(0x7f0f), Some((0x7f00, "py::f:/with blank.py")));
         assert_eq!(map.find(0x7f10), None);
         assert_eq!(map.find(0x8000), None);

@@ -38,24 +38,18 @@ pub fn frames_at(image: &Image, address: u64, inlines: Option<&Inlines<'_>>) -> 
     if let Some(symbol) = image.symbol(address) {
         frames[0].name = symbol.name.to_owned();
     } else if frames[0].name.is_empty() {
-        frames[0].address = image
-            .function_range(address)
-            .map_or(address, |range| range.start);
+        frames[0].address = image.function_range(address).map_or(address, |range| range.start);
     }
     // A part that the compiler split off a function is described as the function inlined into itself.
-    let split_off = |inner: &PlaceFrame, outer: &PlaceFrame| {
-        inner.inlined && inner.file == outer.file && !inner.name.is_empty()
-    };
+    let split_off =
+        |inner: &PlaceFrame, outer: &PlaceFrame| inner.inlined && inner.file == outer.file && !inner.name.is_empty();
     frames.dedup_by(|inner, outer| {
-        inner.language != Some(SourceLanguage::Rust)
-            && split_off(inner, outer)
-            && inner.name == plain(&outer.name)
+        inner.language != Some(SourceLanguage::Rust) && split_off(inner, outer) && inner.name == plain(&outer.name)
     });
     frames
 }
 
 /// A symbol without what the compiler appends to parts.
 fn plain(name: &str) -> &str {
-    name.split_once('.')
-        .map_or(name, |(head, _)| if head.is_empty() { name } else { head })
+    name.split_once('.').map_or(name, |(head, _)| if head.is_empty() { name } else { head })
 }

@@ -2,9 +2,7 @@
 
 use std::ops::Range;
 
-use gimli::{
-    BaseAddresses, CieOrFde, EhFrame, EhFrameHdr, EndianSlice, LittleEndian, Pointer, UnwindSection,
-};
+use gimli::{BaseAddresses, CieOrFde, EhFrame, EhFrameHdr, EndianSlice, LittleEndian, Pointer, UnwindSection};
 
 use crate::bytes::SharedBytes;
 use crate::image::Image;
@@ -14,11 +12,7 @@ const MOST_RANGES: usize = 4_000_000;
 
 pub(crate) enum FunctionRanges {
     /// The sorted table that the linker made.
-    Table {
-        header: SharedBytes,
-        frames: SharedBytes,
-        bases: BaseAddresses,
-    },
+    Table { header: SharedBytes, frames: SharedBytes, bases: BaseAddresses },
     /// Read once from the frames where there is no table.
     List(Vec<Range<u64>>),
 }
@@ -34,15 +28,8 @@ impl FunctionRanges {
         }
         if let Some((address, header)) = image.section(".eh_frame_hdr") {
             bases = bases.set_eh_frame_hdr(address);
-            if EhFrameHdr::new(&header, LittleEndian)
-                .parse(&bases, 8)
-                .is_ok_and(|parsed| parsed.table().is_some())
-            {
-                return Self::Table {
-                    header,
-                    frames,
-                    bases,
-                };
+            if EhFrameHdr::new(&header, LittleEndian).parse(&bases, 8).is_ok_and(|parsed| parsed.table().is_some()) {
+                return Self::Table { header, frames, bases };
             }
         }
         Self::List(walk(&frames, &bases))
@@ -50,11 +37,7 @@ impl FunctionRanges {
 
     pub(crate) fn find(&self, address: u64) -> Option<Range<u64>> {
         match self {
-            Self::Table {
-                header,
-                frames,
-                bases,
-            } => {
+            Self::Table { header, frames, bases } => {
                 let parsed = EhFrameHdr::new(header, LittleEndian).parse(bases, 8).ok()?;
                 // Step by step, because the way in one step subtracts without looking when the table is damaged.
                 let Pointer::Direct(place) = parsed.table()?.lookup(address, bases).ok()? else {
@@ -62,19 +45,13 @@ impl FunctionRanges {
                 };
                 let offset = usize::try_from(place.checked_sub(bases.eh_frame.section?)?).ok()?;
                 let section = EhFrame::new(frames, LittleEndian);
-                let entry = section
-                    .fde_from_offset(bases, offset.into(), EhFrame::cie_from_offset)
-                    .ok()?;
-                let range =
-                    entry.initial_address()..entry.initial_address().saturating_add(entry.len());
+                let entry = section.fde_from_offset(bases, offset.into(), EhFrame::cie_from_offset).ok()?;
+                let range = entry.initial_address()..entry.initial_address().saturating_add(entry.len());
                 range.contains(&address).then_some(range)
             }
             Self::List(ranges) => {
                 let after = ranges.partition_point(|range| range.start <= address);
-                ranges[..after]
-                    .last()
-                    .filter(|range| range.contains(&address))
-                    .cloned()
+                ranges[..after].last().filter(|range| range.contains(&address)).cloned()
             }
         }
     }

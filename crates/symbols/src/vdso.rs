@@ -13,15 +13,9 @@ pub(crate) fn read() -> Option<Image> {
     let maps = std::fs::read_to_string("/proc/self/maps").ok()?;
     let line = maps.lines().find(|line| line.ends_with("[vdso]"))?;
     let (start, end) = line.split_once(' ')?.0.split_once('-')?;
-    let (start, end) = (
-        u64::from_str_radix(start, 16).ok()?,
-        u64::from_str_radix(end, 16).ok()?,
-    );
+    let (start, end) = (u64::from_str_radix(start, 16).ok()?, u64::from_str_radix(end, 16).ok()?);
     let size = usize::try_from(end.checked_sub(start).filter(|size| *size <= MOST_BYTES)?).ok()?;
     let mut bytes = vec![0; size];
-    std::fs::File::open("/proc/self/mem")
-        .ok()?
-        .read_exact_at(&mut bytes, start)
-        .ok()?;
+    std::fs::File::open("/proc/self/mem").ok()?.read_exact_at(&mut bytes, start).ok()?;
     Image::from_bytes(Path::new("[vdso]"), bytes).ok()
 }

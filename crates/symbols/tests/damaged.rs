@@ -10,10 +10,7 @@ struct Numbers(u64);
 
 impl Numbers {
     fn next(&mut self) -> u64 {
-        self.0 = self
-            .0
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1_442_695_040_888_963_407);
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         self.0 >> 33
     }
 
@@ -31,17 +28,9 @@ int main(int count, char **words) { (void)words; return outer(count); }
 /// A real program with symbols, unwind tables and debug information.
 fn program() -> (tempfile::TempDir, PathBuf) {
     let folder = tempfile::tempdir().expect("a folder");
-    let (source, binary) = (
-        folder.path().join("program.c"),
-        folder.path().join("program"),
-    );
+    let (source, binary) = (folder.path().join("program.c"), folder.path().join("program"));
     std::fs::write(&source, SOURCE).expect("written");
-    let status = Command::new("cc")
-        .args(["-O2", "-g", "-o"])
-        .arg(&binary)
-        .arg(&source)
-        .status()
-        .expect("cc runs");
+    let status = Command::new("cc").args(["-O2", "-g", "-o"]).arg(&binary).arg(&source).status().expect("cc runs");
     assert!(status.success());
     (folder, binary)
 }
@@ -68,31 +57,13 @@ fn ask(image: &Image, numbers: &mut Numbers) {
 fn the_whole_file_is_read() {
     let (_folder, path) = program();
     let image = Image::open(&path).expect("a good file");
-    let outer = (0x1000..0x2000).find(|address| {
-        image
-            .symbol(*address)
-            .is_some_and(|found| found.name == "outer")
-    });
+    let outer = (0x1000..0x2000).find(|address| image.symbol(*address).is_some_and(|found| found.name == "outer"));
     let outer = outer.expect("the symbol is there");
-    assert_eq!(
-        image
-            .function_range(outer)
-            .expect("it has unwind information")
-            .start,
-        outer
-    );
+    assert_eq!(image.function_range(outer).expect("it has unwind information").start, outer);
     let inlines = Inlines::of(&image).expect("it has debug information");
     let range = image.function_range(outer).expect("a range");
-    let names = |address| {
-        inlines
-            .find(address)
-            .into_iter()
-            .map(|frame| frame.name)
-            .collect::<Vec<_>>()
-    };
-    assert!(range
-        .clone()
-        .any(|address| names(address) == ["outer", "inner"]));
+    let names = |address| inlines.find(address).into_iter().map(|frame| frame.name).collect::<Vec<_>>();
+    assert!(range.clone().any(|address| names(address) == ["outer", "inner"]));
     assert!(!image.marks().stripped && !image.marks().rust && !image.marks().cpython);
     assert_eq!(image.build_id().len(), 40);
 }
@@ -129,10 +100,7 @@ fn damaged_bytes_give_no_panic() {
             ask(&image, &mut numbers);
         }
     }
-    assert!(
-        readable > 100,
-        "the damage reaches behind the header: {readable}"
-    );
+    assert!(readable > 100, "the damage reaches behind the header: {readable}");
 }
 
 #[test]
@@ -150,10 +118,7 @@ fn cut_files_give_no_panic() {
 #[test]
 fn what_is_no_file_is_an_error_with_its_path() {
     for path in ["/nowhere/at/all", "/tmp", "/dev/null", "/etc/passwd"] {
-        let error = Image::open(Path::new(path))
-            .err()
-            .expect("no ELF file")
-            .to_string();
+        let error = Image::open(Path::new(path)).err().expect("no ELF file").to_string();
         assert!(error.starts_with(path), "{error}");
     }
 }

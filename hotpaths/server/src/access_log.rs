@@ -29,14 +29,7 @@ impl AccessLog {
     pub fn new(fd: RawFd, slow: Duration) -> Self {
         // SAFETY: the caller keeps the descriptor open as long as the log lives; it is never closed here.
         let file = ManuallyDrop::new(unsafe { File::from_raw_fd(fd) });
-        Self {
-            file,
-            slow,
-            pending: Vec::with_capacity(CHUNK),
-            second: u64::MAX,
-            prefix: String::new(),
-            lines: 0,
-        }
+        Self { file, slow, pending: Vec::with_capacity(CHUNK), second: u64::MAX, prefix: String::new(), lines: 0 }
     }
 
     /// One answered request. A success quicker than the threshold leaves no line.
@@ -46,9 +39,7 @@ impl AccessLog {
             return;
         }
         // A clock before 1970 writes the first line of the epoch instead of failing a request.
-        let now = SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .unwrap_or_default();
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         // Room is made before and not after, so that a chunk holds whole lines only.
         if self.pending.len() + method.len() + path.len() + 64 > CHUNK {
             self.flush();

@@ -59,23 +59,10 @@ pub fn request_without_maps(py: Python<'_>, parts: &Parts<'_>) -> PyResult<Reque
     Ok(Request {
         method: parts.method.to_owned(),
         path: parts.path.to_owned(),
-        path_params: (!parts.params.is_empty())
-            .then(|| pairs(py, parts.params))
-            .transpose()?,
-        query: parts
-            .query
-            .filter(|query| !query.is_empty())
-            .map(|query| query_map(py, query))
-            .transpose()?,
-        headers: parts
-            .needs_headers
-            .then(|| header_map(py, parts.headers))
-            .transpose()?,
-        cookies: parts
-            .headers
-            .contains_key("cookie")
-            .then(|| cookie_map(py, parts.headers))
-            .transpose()?,
+        path_params: (!parts.params.is_empty()).then(|| pairs(py, parts.params)).transpose()?,
+        query: parts.query.filter(|query| !query.is_empty()).map(|query| query_map(py, query)).transpose()?,
+        headers: parts.needs_headers.then(|| header_map(py, parts.headers)).transpose()?,
+        cookies: parts.headers.contains_key("cookie").then(|| cookie_map(py, parts.headers)).transpose()?,
         state: None,
     })
 }
@@ -107,15 +94,8 @@ fn header_map(py: Python<'_>, headers: &HeaderMap) -> PyResult<Py<PyDict>> {
 
 fn cookie_map(py: Python<'_>, headers: &HeaderMap) -> PyResult<Py<PyDict>> {
     let map = PyDict::new(py);
-    for line in headers
-        .get_all("cookie")
-        .iter()
-        .filter_map(|value| value.to_str().ok())
-    {
-        for (name, value) in line
-            .split(';')
-            .filter_map(|cookie| cookie.trim().split_once('='))
-        {
+    for line in headers.get_all("cookie").iter().filter_map(|value| value.to_str().ok()) {
+        for (name, value) in line.split(';').filter_map(|cookie| cookie.trim().split_once('=')) {
             map.set_item(name, value)?;
         }
     }
@@ -131,13 +111,9 @@ pub fn head_from_tuple(description: &Bound<'_, PyTuple>) -> PyResult<HeaderMap> 
     let cookies: Vec<String> = description.get_item(3)?.extract()?;
     let content_type = content_type.unwrap_or_else(|| media_type(&kind).to_owned());
     let mut head = HeaderMap::with_capacity(1 + listed.len() + cookies.len());
-    head.insert(
-        HeaderName::from_static("content-type"),
-        value(&content_type)?,
-    );
+    head.insert(HeaderName::from_static("content-type"), value(&content_type)?);
     for (name, text) in listed {
-        let name = HeaderName::from_bytes(name.as_bytes())
-            .map_err(|error| PyValueError::new_err(error.to_string()))?;
+        let name = HeaderName::from_bytes(name.as_bytes()).map_err(|error| PyValueError::new_err(error.to_string()))?;
         head.append(name, value(&text)?);
     }
     for cookie in cookies {
@@ -154,11 +130,7 @@ pub fn head_from_tag(tag: u8) -> PyResult<HeaderMap> {
         0 | 3 => JSON,
         1 => BYTES,
         2 => TEXT,
-        _ => {
-            return Err(PyValueError::new_err(format!(
-                "no response is described by {tag}"
-            )))
-        }
+        _ => return Err(PyValueError::new_err(format!("no response is described by {tag}"))),
     };
     head.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
     if tag == 3 {
@@ -189,9 +161,7 @@ fn value(text: &str) -> PyResult<HeaderValue> {
 
 /// A head as Python sees it, in order.
 pub fn describe<'py>(py: Python<'py>, head: &HeaderMap) -> PyResult<Bound<'py, PyList>> {
-    let listed = head
-        .iter()
-        .map(|(name, value)| (name.as_str(), String::from_utf8_lossy(value.as_bytes())));
+    let listed = head.iter().map(|(name, value)| (name.as_str(), String::from_utf8_lossy(value.as_bytes())));
     PyList::new(py, listed.collect::<Vec<_>>())
 }
 
@@ -210,8 +180,8 @@ impl Sample {
         let listed: Vec<(String, String)> = given.get_item(intern!(py, "headers"))?.extract()?;
         let mut headers = HeaderMap::new();
         for (name, text) in listed {
-            let name = HeaderName::from_bytes(name.as_bytes())
-                .map_err(|error| PyValueError::new_err(error.to_string()))?;
+            let name =
+                HeaderName::from_bytes(name.as_bytes()).map_err(|error| PyValueError::new_err(error.to_string()))?;
             headers.append(name, value(&text)?);
         }
         Ok(Self {
@@ -224,11 +194,8 @@ impl Sample {
     }
 
     pub fn with_parts<T>(&self, body: impl FnOnce(&Parts<'_>) -> T) -> T {
-        let params: Vec<(&str, &str)> = self
-            .params
-            .iter()
-            .map(|(name, value)| (name.as_str(), value.as_str()))
-            .collect();
+        let params: Vec<(&str, &str)> =
+            self.params.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
         body(&Parts {
             method: &self.method,
             path: &self.path,

@@ -19,14 +19,11 @@ pub struct PythonAccessLog {
 impl PythonAccessLog {
     #[new]
     fn new(descriptor: RawFd, slow_ms: f64) -> Self {
-        Self {
-            log: AccessLog::new(descriptor, Duration::from_secs_f64(slow_ms / 1000.0)),
-        }
+        Self { log: AccessLog::new(descriptor, Duration::from_secs_f64(slow_ms / 1000.0)) }
     }
 
     fn record(&mut self, method: &str, path: &str, status: u16, took_ns: u64) {
-        self.log
-            .record_request(method, path, status, Duration::from_nanos(took_ns));
+        self.log.record_request(method, path, status, Duration::from_nanos(took_ns));
     }
 
     fn flush(&mut self) {
@@ -48,16 +45,8 @@ pub fn borrow_body(body: &Bound<'_, PyBytes>) -> usize {
 
 /// What the response would hold after either way, read back into Python: for checking, not for timing.
 #[pyfunction]
-pub fn taken_body<'py>(
-    py: Python<'py>,
-    side: &str,
-    body: &Bound<'py, PyBytes>,
-) -> Bound<'py, PyBytes> {
-    let taken = if side == "before" {
-        bodies::copy_into_rust(body)
-    } else {
-        bodies::borrow_from_python(body)
-    };
+pub fn taken_body<'py>(py: Python<'py>, side: &str, body: &Bound<'py, PyBytes>) -> Bound<'py, PyBytes> {
+    let taken = if side == "before" { bodies::copy_into_rust(body) } else { bodies::borrow_from_python(body) };
     PyBytes::new(py, &taken)
 }
 
@@ -71,19 +60,15 @@ pub struct RequestSample {
 impl RequestSample {
     #[new]
     fn new(given: &Bound<'_, PyAny>) -> PyResult<Self> {
-        Ok(Self {
-            sample: allocations::Sample::read(given)?,
-        })
+        Ok(Self { sample: allocations::Sample::read(given)? })
     }
 
     fn with_maps(&self, py: Python<'_>) -> PyResult<allocations::Request> {
-        self.sample
-            .with_parts(|parts| allocations::request_with_maps(py, parts))
+        self.sample.with_parts(|parts| allocations::request_with_maps(py, parts))
     }
 
     fn without_maps(&self, py: Python<'_>) -> PyResult<allocations::Request> {
-        self.sample
-            .with_parts(|parts| allocations::request_without_maps(py, parts))
+        self.sample.with_parts(|parts| allocations::request_without_maps(py, parts))
     }
 }
 

@@ -19,23 +19,13 @@ pub struct Completion {
 impl Completion {
     pub fn new(switches: Switches) -> (Self, oneshot::Receiver<Taken>) {
         let (sender, receiver) = oneshot::channel();
-        (
-            Self {
-                switches,
-                waiting: Mutex::new(Some(sender)),
-            },
-            receiver,
-        )
+        (Self { switches, waiting: Mutex::new(Some(sender)) }, receiver)
     }
 
     /// Wakes the connection that waits.
     #[inline(never)]
     fn deliver_answer(&self, answer: Taken) {
-        let waiting = self
-            .waiting
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take();
+        let waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(sender) = waiting {
             // A client that has left needs no answer.
             let _ = sender.send(answer);

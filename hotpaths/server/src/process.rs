@@ -52,10 +52,8 @@ pub fn serve(
     runner: Py<PyAny>,
     ready: Py<PyAny>,
 ) -> PyResult<BTreeMap<&'static str, u64>> {
-    let host: IpAddr = settings
-        .host
-        .parse()
-        .map_err(|_| PyValueError::new_err(format!("{} is no IP address", settings.host)))?;
+    let host: IpAddr =
+        settings.host.parse().map_err(|_| PyValueError::new_err(format!("{} is no IP address", settings.host)))?;
     let mut address = SocketAddr::new(host, settings.port);
     let mut listeners = Vec::new();
     for _ in 0..settings.workers {
@@ -68,16 +66,9 @@ pub fn serve(
         .iter()
         .map(|_| build(py, &settings, &views, &refusals, &runner).map(Arc::new))
         .collect::<PyResult<Vec<_>>>()?;
-    py.detach(|| {
-        run(&settings, &workers, listeners, |py| {
-            ready.call1(py, (address.port(),)).map(drop)
-        })
-    })?;
+    py.detach(|| run(&settings, &workers, listeners, |py| ready.call1(py, (address.port(),)).map(drop)))?;
     let mut counted = counters::read();
-    counted.insert(
-        "logged_by_rust",
-        workers.iter().map(|worker| worker.lines()).sum(),
-    );
+    counted.insert("logged_by_rust", workers.iter().map(|worker| worker.lines()).sum());
     Ok(counted)
 }
 
@@ -92,20 +83,14 @@ fn build(
     for view in views {
         let served: ServedView = view.extract()?;
         let pattern = served.pattern.clone();
-        router
-            .insert(pattern, route(served)?)
-            .map_err(|error| PyValueError::new_err(error.to_string()))?;
+        router.insert(pattern, route(served)?).map_err(|error| PyValueError::new_err(error.to_string()))?;
     }
     let [not_found, not_allowed, too_large] = refusals else {
-        return Err(PyValueError::new_err(
-            "three refusals are needed: not found, not allowed, too large",
-        ));
+        return Err(PyValueError::new_err("three refusals are needed: not found, not allowed, too large"));
     };
     let refusal = |given: &Bound<'_, PyAny>| given.extract::<ServedView>().and_then(route);
     let slow = Duration::from_secs_f64(settings.log_slow_ms / 1000.0);
-    let descriptor = settings
-        .log_descriptor
-        .filter(|_| settings.switches.logging);
+    let descriptor = settings.log_descriptor.filter(|_| settings.switches.logging);
     Ok(Worker {
         router,
         refusals: Refusals {
@@ -124,17 +109,9 @@ fn route(served: ServedView) -> PyResult<Route> {
         "inline" => Way::Inline,
         "task" => Way::Task,
         "blocking" => Way::Blocking,
-        other => {
-            return Err(PyValueError::new_err(format!(
-                "a view can't be run {other}"
-            )))
-        }
+        other => return Err(PyValueError::new_err(format!("a view can't be run {other}"))),
     };
-    Ok(Route {
-        way,
-        execute: served.execute,
-        needs_headers: served.needs_headers,
-    })
+    Ok(Route { way, execute: served.execute, needs_headers: served.needs_headers })
 }
 
 fn run(
@@ -152,31 +129,22 @@ fn run(
         .map(|(number, (worker, listener))| {
             let (worker, stopped) = (Arc::clone(worker), stopped.clone());
             let (blocking, keep) = (settings.blocking_threads, settings.keep_thread_state);
-            thread::Builder::new()
-                .name(format!("hotpaths-{number}"))
-                .spawn(move || {
-                    let serve = || {
-                        worker_runtime(blocking)?
-                            .block_on(listening::serve(worker, listener, stopped, drain))
-                    };
-                    // A thread that was attached once keeps its Python state; else every request makes and ends one.
-                    if keep {
-                        Python::attach(|py| py.detach(serve))
-                    } else {
-                        serve()
-                    }
-                })
+            thread::Builder::new().name(format!("hotpaths-{number}")).spawn(move || {
+                let serve = || worker_runtime(blocking)?.block_on(listening::serve(worker, listener, stopped, drain));
+                // A thread that was attached once keeps its Python state; else every request makes and ends one.
+                if keep {
+                    Python::attach(|py| py.detach(serve))
+                } else {
+                    serve()
+                }
+            })
         })
         .collect::<std::io::Result<Vec<_>>>()?;
-    let waiting = runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?;
+    let waiting = runtime::Builder::new_current_thread().enable_all().build()?;
     waiting.block_on(async {
         let mut terminate = signal(SignalKind::terminate())?;
         let mut interrupt = signal(SignalKind::interrupt())?;
-        let finished = tokio::task::spawn_blocking(move || {
-            threads.into_iter().map(thread::JoinHandle::join).collect()
-        });
+        let finished = tokio::task::spawn_blocking(move || threads.into_iter().map(thread::JoinHandle::join).collect());
         tokio::pin!(finished);
         // Not before a signal that comes at once would be heard.
         let announced = Python::attach(ready);

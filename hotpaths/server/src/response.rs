@@ -27,8 +27,7 @@ impl Answer {
         let body = wire.get_item(2)?;
         let body = body.cast::<PyBytes>()?;
         Ok(Self {
-            status: StatusCode::from_u16(status)
-                .map_err(|error| PyValueError::new_err(error.to_string()))?,
+            status: StatusCode::from_u16(status).map_err(|error| PyValueError::new_err(error.to_string()))?,
             head: allocations::head(&described)?,
             body: if switches.bodies {
                 counters::BODIES_BORROWED.step();
@@ -52,12 +51,8 @@ impl From<Answer> for Taken {
 
 /// For what should not happen: Python turns its own failures into responses.
 pub fn internal_error() -> Taken {
-    let mut response = Response::new(Full::new(Bytes::from_static(
-        b"{\"detail\":\"Internal Server Error\"}",
-    )));
+    let mut response = Response::new(Full::new(Bytes::from_static(b"{\"detail\":\"Internal Server Error\"}")));
     *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
-    response
-        .headers_mut()
-        .insert(CONTENT_TYPE, HeaderValue::from_static(allocations::JSON));
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(allocations::JSON));
     response
 }

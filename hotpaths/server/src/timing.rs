@@ -15,12 +15,7 @@ use crate::{allocations, bodies};
 
 /// Nanoseconds that `iterations` of one side of an optimization take. LookupError where Rust has no such side.
 #[pyfunction]
-pub fn time_native(
-    slug: &str,
-    side: &str,
-    value: &Bound<'_, PyAny>,
-    iterations: u64,
-) -> PyResult<u64> {
+pub fn time_native(slug: &str, side: &str, value: &Bound<'_, PyAny>, iterations: u64) -> PyResult<u64> {
     match slug {
         "access_logging" => time_log(side, value, iterations),
         "response_bodies" => time_body(side, value, iterations),
@@ -40,8 +35,7 @@ fn elapsed(start: Instant) -> u64 {
 
 fn time_log(side: &str, value: &Bound<'_, PyAny>, iterations: u64) -> PyResult<u64> {
     let py = value.py();
-    let (method, path, status, took_ns, slow_ms): (String, String, u16, u64, f64) =
-        value.extract()?;
+    let (method, path, status, took_ns, slow_ms): (String, String, u16, u64, f64) = value.extract()?;
     let sink = std::fs::OpenOptions::new().append(true).open("/dev/null")?;
     let mut log = AccessLog::new(sink.as_raw_fd(), Duration::from_secs_f64(slow_ms / 1000.0));
     let took = Duration::from_nanos(took_ns);
@@ -90,10 +84,7 @@ fn time_allocations(side: &str, value: &Bound<'_, PyAny>, iterations: u64) -> Py
     let py = value.py();
     let (sample, described): (Bound<'_, PyAny>, Bound<'_, PyTuple>) = value.extract()?;
     let sample = allocations::Sample::read(&sample)?;
-    let one = |make_request: fn(
-        Python<'_>,
-        &allocations::Parts<'_>,
-    ) -> PyResult<allocations::Request>,
+    let one = |make_request: fn(Python<'_>, &allocations::Parts<'_>) -> PyResult<allocations::Request>,
                make_head: &dyn Fn() -> PyResult<http::HeaderMap>| {
         sample.with_parts(|parts| {
             let start = Instant::now();
@@ -112,12 +103,8 @@ fn time_allocations(side: &str, value: &Bound<'_, PyAny>, iterations: u64) -> Py
             }
             Ok(elapsed(start))
         }
-        "before" => one(allocations::request_with_maps, &|| {
-            allocations::head_from_tuple(black_box(&described))
-        }),
-        "after" => one(allocations::request_without_maps, &|| {
-            allocations::head_from_tag(black_box(0))
-        }),
+        "before" => one(allocations::request_with_maps, &|| allocations::head_from_tuple(black_box(&described))),
+        "after" => one(allocations::request_without_maps, &|| allocations::head_from_tag(black_box(0))),
         _ => Err(missing("allocations", side)),
     }
 }

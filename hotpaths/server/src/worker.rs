@@ -80,14 +80,12 @@ impl Worker {
         counters::REQUESTS.step();
         if let (Some(log), Some(began)) = (&self.log, began) {
             let took = began.elapsed();
-            log.lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .record_request(
-                    request.method().as_str(),
-                    request.uri().path(),
-                    response.status().as_u16(),
-                    took,
-                );
+            log.lock().unwrap_or_else(PoisonError::into_inner).record_request(
+                request.method().as_str(),
+                request.uri().path(),
+                response.status().as_u16(),
+                took,
+            );
         }
         response
     }
@@ -97,10 +95,7 @@ impl Worker {
         let path = request.uri().path();
         let matched = self.router.at(path).ok();
         let route = self.route(request, matched.as_ref().map(|found| found.value));
-        let params: Vec<(&str, &str)> = matched
-            .iter()
-            .flat_map(|found| found.params.iter())
-            .collect();
+        let params: Vec<(&str, &str)> = matched.iter().flat_map(|found| found.params.iter()).collect();
         let parts = Parts {
             method: request.method().as_str(),
             path,
@@ -119,9 +114,7 @@ impl Worker {
         match route.way {
             Way::Inline => {
                 let wire = route.execute.bind(py).call1((argument,))?;
-                Ok(Started::Done(
-                    Answer::read(wire.cast::<PyTuple>()?, self.switches)?.into(),
-                ))
+                Ok(Started::Done(Answer::read(wire.cast::<PyTuple>()?, self.switches)?.into()))
             }
             Way::Task => {
                 let coroutine = route.execute.bind(py).call1((argument,))?;
@@ -178,8 +171,6 @@ impl Worker {
     }
 
     pub fn lines(&self) -> u64 {
-        self.log.as_ref().map_or(0, |log| {
-            log.lock().unwrap_or_else(PoisonError::into_inner).lines
-        })
+        self.log.as_ref().map_or(0, |log| log.lock().unwrap_or_else(PoisonError::into_inner).lines)
     }
 }
