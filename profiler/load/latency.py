@@ -35,5 +35,5 @@ def describe(histogram: str, *, corrected: bool) -> Latency | None:
     p50, p90, p99, p999 = (value / 1e6 for value in values)
     return Latency(
         p50=p50, p90=p90, p99=p99, p999=p999, max=largest / 1e6, mean=mean / 1e6,
-        corrected=corrected, histogram=histogram,
+        corrected=corrected,
     )  # fmt: skip

@@ -72,6 +72,7 @@ def sum_up(life: Life) -> LoadResult:
         bytes=sum(block.bytes for block in blocks),
         latency_ms=measured,
         uncorrected_ms=uncorrected if scheduled else None,
+        histograms=_named(service, response),
         connections_opened=opened,
         http_version=", ".join(done.get("http", ())),
         generator_cpu_ns=sum(block.generator_cpu_ns for block in blocks),
@@ -95,8 +96,10 @@ def _whole(parts: Any) -> str:
 
 def _endpoint(spec: LoadSpec, number: int, blocks: Sequence[BlockCount]) -> EndpointResult:
     counts: list[EndpointCount] = [block.endpoints[number] for block in blocks]
-    uncorrected = latency.describe(latency.merge(count.uncorrected for count in counts), corrected=False)
-    corrected = latency.describe(latency.merge(count.corrected for count in counts), corrected=True)
+    service = latency.merge(count.uncorrected for count in counts)
+    response = latency.merge(count.corrected for count in counts)
+    uncorrected = latency.describe(service, corrected=False)
+    corrected = latency.describe(response, corrected=True)
     return EndpointResult(
         path=spec.endpoints[number].path.split("?", 1)[0],
         method=spec.endpoints[number].method,
@@ -105,7 +108,13 @@ def _endpoint(spec: LoadSpec, number: int, blocks: Sequence[BlockCount]) -> Endp
         errors=add_errors(count.errors for count in counts),
         latency_ms=corrected if spec.rps is not None else uncorrected,
         uncorrected_ms=uncorrected if spec.rps is not None else None,
+        histograms=_named(service, response),
     )
+
+
+def _named(uncorrected: str, corrected: str) -> dict[str, str]:
+    named = {"uncorrected": uncorrected, "corrected": corrected}
+    return {name: histogram for name, histogram in named.items() if histogram}
 
 
 def measure_headroom(life: Life, service: Latency | None, server_cpu_ns: int | None = None) -> Headroom | None:

@@ -80,8 +80,6 @@ class Latency(msgspec.Struct, frozen=True, kw_only=True):
     mean: float
     corrected: bool = False
     """True where times count from the intended start (open loop)."""
-    histogram: str = ""
-    """HDR histogram (V2, deflate, base64) that the percentiles come from, for merging; empty where there is none."""
     label: str = ""
     """Why these times are not to be compared, where they are not: `back-filled by wrk`, …"""
 
@@ -110,6 +108,8 @@ class EndpointResult(msgspec.Struct, frozen=True, kw_only=True):
     errors: dict[str, int] = {}
     latency_ms: Latency | None = None
     uncorrected_ms: Latency | None = None
+    histograms: dict[str, str] = {}
+    """As in `LoadResult`."""
 
 
 class Headroom(msgspec.Struct, frozen=True, kw_only=True):
@@ -161,6 +161,9 @@ class LoadResult(msgspec.Struct, frozen=True, kw_only=True):
     offered_rps: float | None = None
     uncorrected_ms: Latency | None = None
     """From the actual start; where `latency_ms` is corrected."""
+    histograms: dict[str, str] = {}
+    """`uncorrected` and, where there is a schedule, `corrected`: HDR histograms (V2, deflate, base64) of nanoseconds.
+    Merged over blocks, processes and machines by adding their counts; percentiles are never merged."""
     endpoints: tuple[EndpointResult, ...] = ()
     """Where there is more than one."""
     requests_per_connection: float | None = None

@@ -119,10 +119,7 @@ impl Slot {
             phase: Phase::Closed,
             generation: 0,
             parser: Parser::default(),
-            sample: Sample {
-                limit: SAMPLE_LIMIT,
-                ..Sample::default()
-            },
+            sample: Sample { limit: SAMPLE_LIMIT, ..Sample::default() },
             sent: VecDeque::with_capacity(pipeline),
             written: 0,
             offset: 0,

@@ -56,18 +56,12 @@ impl Engine {
     fn new(order: Order, input: File, rest: Vec<u8>, output: File) -> io::Result<Engine> {
         let poll = Poll::new()?;
         let registry = poll.registry();
-        registry.register(
-            &mut SourceFd(&input.as_raw_fd()),
-            CONTROL,
-            Interest::READABLE,
-        )?;
+        registry.register(&mut SourceFd(&input.as_raw_fd()), CONTROL, Interest::READABLE)?;
         let flags = TimerfdFlags::NONBLOCK | TimerfdFlags::CLOEXEC;
         let timer = rustix::time::timerfd_create(TimerfdClockId::Monotonic, flags)?;
         registry.register(&mut SourceFd(&timer.as_raw_fd()), TIMER, Interest::READABLE)?;
         let now = monotonic_ns();
-        let schedule = order
-            .rate
-            .map(|rate| Schedule::new(now, rate, order.arrivals, order.seed));
+        let schedule = order.rate.map(|rate| Schedule::new(now, rate, order.arrivals, order.seed));
         Ok(Engine {
             schedule,
             warm_up: Some(WarmUp::new(now, order.warm_up_s, order.warm_up_limit_s)),
@@ -94,17 +88,10 @@ impl Engine {
         loop {
             let now = monotonic_ns();
             let more = self.do_due(now);
-            if self.orphaned
-                || (self.traffic.stopping
-                    && (self.traffic.in_flight() == 0 || now >= self.drained_by))
-            {
+            if self.orphaned || (self.traffic.stopping && (self.traffic.in_flight() == 0 || now >= self.drained_by)) {
                 break;
             }
-            let wait = if more {
-                Some(std::time::Duration::ZERO)
-            } else {
-                None
-            };
+            let wait = if more { Some(std::time::Duration::ZERO) } else { None };
             if !more {
                 self.arm()?;
             }
@@ -149,11 +136,7 @@ impl Engine {
                 let seconds = (now - warm_up.start_ns()) as f64 / 1e9;
                 let requests = self.traffic.recorder.total_completed;
                 self.warm_up = None;
-                self.reporter.send(&Event::Warm {
-                    steady: warmth == Warmth::Steady,
-                    seconds,
-                    requests,
-                });
+                self.reporter.send(&Event::Warm { steady: warmth == Warmth::Steady, seconds, requests });
             }
         }
         if now >= self.next_tick {
@@ -208,25 +191,14 @@ impl Engine {
     fn arm(&mut self) -> io::Result<()> {
         let arrival = self.schedule.as_ref().map_or(u64::MAX, Schedule::next_ns);
         let warm_up = self.warm_up.as_ref().map_or(u64::MAX, WarmUp::next_ns);
-        let next = [
-            self.traffic.recorder.next_edge(),
-            self.traffic.next_opening(),
-            self.deadline,
-            self.drained_by,
-            warm_up,
-        ]
-        .into_iter()
-        .fold(arrival.min(self.next_tick), u64::min);
+        let next =
+            [self.traffic.recorder.next_edge(), self.traffic.next_opening(), self.deadline, self.drained_by, warm_up]
+                .into_iter()
+                .fold(arrival.min(self.next_tick), u64::min);
         if next != self.armed {
             self.armed = next;
-            let value = Timespec {
-                tv_sec: (next / 1_000_000_000) as i64,
-                tv_nsec: (next % 1_000_000_000) as i64,
-            };
-            let once = Itimerspec {
-                it_interval: Timespec::default(),
-                it_value: value,
-            };
+            let value = Timespec { tv_sec: (next / 1_000_000_000) as i64, tv_nsec: (next % 1_000_000_000) as i64 };
+            let once = Itimerspec { it_interval: Timespec::default(), it_value: value };
             rustix::time::timerfd_settime(&self.timer, TimerfdTimerFlags::ABSTIME, &once)?;
         }
         Ok(())
@@ -258,9 +230,7 @@ impl Engine {
             let line: Vec<u8> = self.line.drain(..=end).collect();
             let now = monotonic_ns();
             match serde_json::from_slice::<Command>(&line) {
-                Ok(Command::Window(window)) if window.block_ns > 0 => {
-                    self.traffic.recorder.announce(window, now)
-                }
+                Ok(Command::Window(window)) if window.block_ns > 0 => self.traffic.recorder.announce(window, now),
                 Ok(Command::Stop { drain_s }) => self.stop(now, drain_s, "stopped"),
                 Ok(Command::Window(_)) => self.reject("a window's blocks have no length"),
                 Err(error) => self.reject(&error.to_string()),
@@ -272,9 +242,7 @@ impl Engine {
     }
 
     fn reject(&mut self, message: &str) {
-        self.reporter.send(&Event::Fatal {
-            message: format!("not a command: {message}"),
-        });
+        self.reporter.send(&Event::Fatal { message: format!("not a command: {message}") });
         self.line.clear();
         self.orphaned = true;
     }
@@ -303,11 +271,7 @@ impl Engine {
             connect_failures: seen.connect_failures,
             closed_idle: seen.closed_idle,
             surplus: seen.surplus,
-            http: http
-                .into_iter()
-                .filter(|(seen, _)| *seen)
-                .map(|(_, name)| name)
-                .collect(),
+            http: http.into_iter().filter(|(seen, _)| *seen).map(|(_, name)| name).collect(),
             cpu_ns: thread_cpu_ns(),
             descriptor_limit: seen.descriptor_limit,
             address_limit: seen.address_limit,

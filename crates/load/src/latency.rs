@@ -63,9 +63,7 @@ impl Latency {
     }
 
     pub fn decode(text: &str) -> Result<Latency, String> {
-        let bytes = BASE64_STANDARD
-            .decode(text)
-            .map_err(|error| format!("not base64: {error}"))?;
+        let bytes = BASE64_STANDARD.decode(text).map_err(|error| format!("not base64: {error}"))?;
         let histogram = Deserializer::new()
             .deserialize(&mut bytes.as_slice())
             .map_err(|error| format!("not an HDR histogram: {error}"))?;

@@ -54,11 +54,7 @@ impl Mix {
             })
             .collect();
         // Another stream than the schedule's, which has the same seed.
-        Mix {
-            bounds,
-            turns,
-            random: Pcg64Mcg::seed_from_u64(seed ^ 0x9e37_79b9_7f4a_7c15),
-        }
+        Mix { bounds, turns, random: Pcg64Mcg::seed_from_u64(seed ^ 0x9e37_79b9_7f4a_7c15) }
     }
 
     pub fn choose(&mut self) -> Choice {
@@ -66,24 +62,13 @@ impl Mix {
             0
         } else {
             let drawn = self.random.next_u32();
-            self.bounds
-                .partition_point(|bound| *bound < drawn)
-                .min(self.turns.len() - 1)
+            self.bounds.partition_point(|bound| *bound < drawn).min(self.turns.len() - 1)
         };
         let turn = &mut self.turns[endpoint];
         let request = turn.next;
-        turn.next = if turn.next + 1 == turn.requests {
-            0
-        } else {
-            turn.next + 1
-        };
+        turn.next = if turn.next + 1 == turn.requests { 0 } else { turn.next + 1 };
         turn.count += 1;
-        let sampled = turn.sampled
-            && (turn.count <= FIRST_SAMPLED || turn.count.is_multiple_of(ONE_SAMPLED_IN));
-        Choice {
-            endpoint: endpoint as u32,
-            request,
-            sampled,
-        }
+        let sampled = turn.sampled && (turn.count <= FIRST_SAMPLED || turn.count.is_multiple_of(ONE_SAMPLED_IN));
+        Choice { endpoint: endpoint as u32, request, sampled }
     }
 }

@@ -100,22 +100,13 @@ impl Order {
             positive("rate", rate)?;
         }
         if self.connections == 0 || self.connections > 100_000 {
-            return Err(format!(
-                "connections must be from 1 to 100000, not {}",
-                self.connections
-            ));
+            return Err(format!("connections must be from 1 to 100000, not {}", self.connections));
         }
         if self.pipeline == 0 || self.pipeline > 1000 {
-            return Err(format!(
-                "pipeline must be from 1 to 1000, not {}",
-                self.pipeline
-            ));
+            return Err(format!("pipeline must be from 1 to 1000, not {}", self.pipeline));
         }
         if self.endpoints.is_empty() || self.endpoints.len() > 100 {
-            return Err(format!(
-                "there must be from 1 to 100 endpoints, not {}",
-                self.endpoints.len()
-            ));
+            return Err(format!("there must be from 1 to 100 endpoints, not {}", self.endpoints.len()));
         }
         for endpoint in &self.endpoints {
             positive("weight", endpoint.weight)?;
@@ -129,19 +120,10 @@ impl Order {
 
 fn bytes<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::Error> {
     let text = String::deserialize(deserializer)?;
-    BASE64_STANDARD
-        .decode(text)
-        .map_err(serde::de::Error::custom)
+    BASE64_STANDARD.decode(text).map_err(serde::de::Error::custom)
 }
 
 fn list_of_bytes<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Vec<u8>>, D::Error> {
     let texts = Vec::<String>::deserialize(deserializer)?;
-    texts
-        .iter()
-        .map(|text| {
-            BASE64_STANDARD
-                .decode(text)
-                .map_err(serde::de::Error::custom)
-        })
-        .collect()
+    texts.iter().map(|text| BASE64_STANDARD.decode(text).map_err(serde::de::Error::custom)).collect()
 }

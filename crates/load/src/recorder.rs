@@ -34,10 +34,7 @@ struct Own {
 
 impl Own {
     fn read() -> Own {
-        Own {
-            cpu_ns: thread_cpu_ns(),
-            wait_ns: thread_wait_ns(),
-        }
+        Own { cpu_ns: thread_cpu_ns(), wait_ns: thread_wait_ns() }
     }
 }
 
@@ -197,13 +194,7 @@ impl Recorder {
             None => {
                 if let Some((order, late_ns)) = self.waiting.pop_front() {
                     let done = Vec::with_capacity(order.blocks);
-                    self.window = Some(OpenWindow {
-                        order,
-                        late_ns,
-                        block: 0,
-                        own,
-                        done,
-                    });
+                    self.window = Some(OpenWindow { order, late_ns, block: 0, own, done });
                 }
             }
             Some(window) => {
@@ -216,11 +207,7 @@ impl Recorder {
                     depth: self.depth_area / window.order.block_ns as f64,
                     opened: self.opened,
                     lag: self.lag.encode(),
-                    endpoints: self
-                        .endpoints
-                        .iter()
-                        .map(|tally| tally.report(self.scheduled))
-                        .collect(),
+                    endpoints: self.endpoints.iter().map(|tally| tally.report(self.scheduled)).collect(),
                 };
                 window.own = own;
                 window.done.push(report);
@@ -228,10 +215,7 @@ impl Recorder {
             }
         }
         self.clear_block();
-        if let Some(window) = self
-            .window
-            .take_if(|window| window.block >= window.order.blocks)
-        {
+        if let Some(window) = self.window.take_if(|window| window.block >= window.order.blocks) {
             self.finished.push_back(Event::Window {
                 index: window.order.index,
                 late_ns: window.late_ns,

@@ -53,15 +53,8 @@ impl Errors {
     }
 
     pub fn total(&self) -> u64 {
-        let counts: [u64; ERROR_CLASSES] = [
-            self.connect,
-            self.reset,
-            self.timeout,
-            self.status,
-            self.body,
-            self.parse,
-            self.unsent,
-        ];
+        let counts: [u64; ERROR_CLASSES] =
+            [self.connect, self.reset, self.timeout, self.status, self.body, self.parse, self.unsent];
         counts.iter().sum()
     }
 }
@@ -99,26 +92,11 @@ pub struct BlockReport {
 #[derive(Debug, Serialize)]
 #[serde(tag = "event", rename_all = "lowercase")]
 pub enum Event {
-    Tick {
-        phase: &'static str,
-        rps: f64,
-        errors: u64,
-        p99_ms: Option<f64>,
-    },
-    Warm {
-        steady: bool,
-        seconds: f64,
-        requests: u64,
-    },
-    Window {
-        index: u64,
-        late_ns: u64,
-        blocks: Vec<BlockReport>,
-    },
+    Tick { phase: &'static str, rps: f64, errors: u64, p99_ms: Option<f64> },
+    Warm { steady: bool, seconds: f64, requests: u64 },
+    Window { index: u64, late_ns: u64, blocks: Vec<BlockReport> },
     Done(Box<Summary>),
-    Fatal {
-        message: String,
-    },
+    Fatal { message: String },
 }
 
 /// The account of the whole life of a generator.
@@ -152,10 +130,7 @@ pub struct Reporter {
 impl Reporter {
     /// `output` must be in non-blocking mode.
     pub fn new(output: File) -> Reporter {
-        Reporter {
-            output,
-            buffer: Vec::with_capacity(1 << 16),
-        }
+        Reporter { output, buffer: Vec::with_capacity(1 << 16) }
     }
 
     /// Queue a line. A tick is dropped where earlier lines still wait.

@@ -8,6 +8,8 @@ use crate::chunked::Chunked;
 /// Longest head that is accepted, with all its header lines.
 pub const MAX_HEAD: usize = 64 * 1024;
 const MAX_HEADERS: usize = 128;
+/// An unfinished head is parsed again with every piece up to this length, so that an error in it is found at once.
+const EAGER: usize = 1024;
 
 /// Why the bytes are no HTTP/1 response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,6 +21,8 @@ pub enum ParseError {
     Length,
     /// A chunk's size line, its end or the trailer is malformed.
     Chunk,
+    /// A transfer coding in HTTP/1.0.
+    Coding,
     /// The server switches to another protocol, which nobody asked for.
     Upgrade,
 }
@@ -184,33 +188,25 @@ impl Parser {
     }
 
     /// (bytes taken of `data`, whether the response is complete), or None where the head goes on.
-    fn feed_head(
-        &mut self,
-        data: &[u8],
-        to_head: bool,
-    ) -> Result<Option<(usize, bool)>, ParseError> {
+    fn feed_head(&mut self, data: &[u8], to_head: bool) -> Result<Option<(usize, bool)>, ParseError> {
         let before = self.pending.len();
         let parsed = if before == 0 {
             parse_head(data, to_head)?
         } else {
-            self.pending
-                .extend_from_slice(&data[..data.len().min(MAX_HEAD + 1 - before)]);
-            // A head ends with a line feed: without a new one there is no point in parsing it all again.
-            match memchr::memchr(b'\n', &self.pending[before..]) {
-                Some(_) => parse_head(&self.pending, to_head)?,
-                None => None,
+            self.pending.extend_from_slice(&data[..data.len().min(MAX_HEAD + 1 - before)]);
+            // A long head that comes in small pieces is looked at line by line only: all of it is parsed anew each time.
+            let new = &self.pending[before..];
+            if before < EAGER || memchr::memchr(b'\n', new).is_some() {
+                parse_head(&self.pending, to_head)?
+            } else {
+                None
             }
         };
         let Some((length, head, framing)) = parsed else {
             if before == 0 {
-                self.pending
-                    .extend_from_slice(&data[..data.len().min(MAX_HEAD + 1)]);
+                self.pending.extend_from_slice(&data[..data.len().min(MAX_HEAD + 1)]);
             }
-            return if self.pending.len() > MAX_HEAD {
-                Err(ParseError::HeadTooLong)
-            } else {
-                Ok(None)
-            };
+            return if self.pending.len() > MAX_HEAD { Err(ParseError::HeadTooLong) } else { Ok(None) };
         };
         if length > MAX_HEAD {
             return Err(ParseError::HeadTooLong);
@@ -234,42 +230,32 @@ fn parse_head(data: &[u8], to_head: bool) -> Result<Option<ParsedHead>, ParseErr
     let mut headers = [const { std::mem::MaybeUninit::uninit() }; MAX_HEADERS];
     let mut response = httparse::Response::new(&mut []);
     let config = httparse::ParserConfig::default();
-    let length = match config.parse_response_with_uninit_headers(&mut response, data, &mut headers)
-    {
+    let length = match config.parse_response_with_uninit_headers(&mut response, data, &mut headers) {
         Ok(httparse::Status::Complete(length)) => length,
         Ok(httparse::Status::Partial) => return Ok(None),
         Err(_) => return Err(ParseError::Head),
     };
     let status = response.code.ok_or(ParseError::Head)?;
     let version = response.version.ok_or(ParseError::Head)?;
-    let fields = Fields::read(response.headers)?;
+    let fields = Fields::read(response.headers);
     let framing = match status {
         101 => return Err(ParseError::Upgrade),
         100..=199 => Framing::Interim,
         204 | 304 => Framing::Empty,
         _ if to_head => Framing::Empty,
         _ => match (fields.coding, fields.length) {
+            // HTTP/1.0 knows no codings: what such a message means by one, nobody can tell.
+            (Some(_), _) if version == 0 => return Err(ParseError::Coding),
             (Some(Coding::Chunked), _) => Framing::Chunks,
             (Some(Coding::Other), _) => Framing::UntilClose,
+            (None, _) if fields.length_unusable => return Err(ParseError::Length),
             (None, Some(length)) => Framing::Length(length),
             (None, None) => Framing::UntilClose,
         },
     };
-    let persistent = if version == 0 {
-        fields.keep_alive
-    } else {
-        !fields.close
-    };
+    let persistent = if version == 0 { fields.keep_alive } else { !fields.close };
     let keep_alive = persistent && !fields.close && !matches!(framing, Framing::UntilClose);
-    Ok(Some((
-        length,
-        Head {
-            status,
-            version,
-            keep_alive,
-        },
-        framing,
-    )))
+    Ok(Some((length, Head { status, version, keep_alive }, framing)))
 }
 
 enum Coding {
@@ -281,13 +267,15 @@ enum Coding {
 #[derive(Default)]
 struct Fields {
     length: Option<u64>,
+    /// No number, or several that differ. Of no account where a coding rules.
+    length_unusable: bool,
     coding: Option<Coding>,
     close: bool,
     keep_alive: bool,
 }
 
 impl Fields {
-    fn read(headers: &[httparse::Header<'_>]) -> Result<Fields, ParseError> {
+    fn read(headers: &[httparse::Header<'_>]) -> Fields {
         let mut fields = Fields::default();
         for header in headers {
             // The lengths of the three names tell them from almost every other header.
@@ -300,27 +288,20 @@ impl Fields {
                 }
                 14 if header.name.eq_ignore_ascii_case("content-length") => {
                     for word in words(header.value) {
-                        let length = number(word).ok_or(ParseError::Length)?;
-                        if fields.length.is_some_and(|known| known != length) {
-                            return Err(ParseError::Length);
-                        }
-                        fields.length = Some(length);
+                        let length = number(word);
+                        fields.length_unusable |=
+                            length.is_none() || fields.length.is_some_and(|known| Some(known) != length);
+                        fields.length = length;
                     }
                 }
                 17 if header.name.eq_ignore_ascii_case("transfer-encoding") => {
-                    let chunked = words(header.value)
-                        .last()
-                        .is_some_and(|word| word.eq_ignore_ascii_case(b"chunked"));
-                    fields.coding = Some(if chunked {
-                        Coding::Chunked
-                    } else {
-                        Coding::Other
-                    });
+                    let chunked = words(header.value).last().is_some_and(|word| word.eq_ignore_ascii_case(b"chunked"));
+                    fields.coding = Some(if chunked { Coding::Chunked } else { Coding::Other });
                 }
                 _ => {}
             }
         }
-        Ok(fields)
+        fields
     }
 }
 

@@ -60,11 +60,8 @@ fn read_order(input: &mut File) -> io::Result<Option<ReadOrder>> {
         }
     };
     let rest = taken.split_off(end + 1);
-    let order =
-        serde_json::from_slice::<Order>(&taken).map_err(|error| format!("not an order: {error}"));
-    Ok(Some(
-        order.and_then(|order| order.check().map(|()| (order, rest))),
-    ))
+    let order = serde_json::from_slice::<Order>(&taken).map_err(|error| format!("not an order: {error}"));
+    Ok(Some(order.and_then(|order| order.check().map(|()| (order, rest)))))
 }
 
 fn set_nonblocking(file: &File) -> io::Result<()> {

@@ -74,9 +74,7 @@ impl Traffic {
     pub fn new(order: Order, registry: Registry) -> Traffic {
         Traffic {
             registry,
-            slots: (0..order.connections)
-                .map(|_| Slot::new(order.pipeline))
-                .collect(),
+            slots: (0..order.connections).map(|_| Slot::new(order.pipeline)).collect(),
             mix: Mix::new(&order.endpoints, order.seed),
             recorder: Recorder::new(order.endpoints.len(), order.rate.is_some()),
             seen: Seen::default(),
@@ -96,11 +94,7 @@ impl Traffic {
 
     /// Requests given to a connection or waiting for one, counted anew.
     pub fn in_flight(&self) -> u64 {
-        self.slots
-            .iter()
-            .map(|slot| slot.sent.len() as u64)
-            .sum::<u64>()
-            + self.queue.len() as u64
+        self.slots.iter().map(|slot| slot.sent.len() as u64).sum::<u64>() + self.queue.len() as u64
     }
 
     /// Open what may be opened now: connections at the start, and those that have rested.
@@ -123,11 +117,7 @@ impl Traffic {
 
     /// The next instant at which `open_more` has something to do.
     pub fn next_opening(&self) -> u64 {
-        self.resting
-            .iter()
-            .map(|(instant, _)| *instant)
-            .min()
-            .unwrap_or(u64::MAX)
+        self.resting.iter().map(|(instant, _)| *instant).min().unwrap_or(u64::MAX)
     }
 
     /// An arrival of the open loop's schedule.
@@ -144,8 +134,7 @@ impl Traffic {
         if self.queue.len() < self.order.queue_limit {
             self.queue.push_back(Queued { intended, choice });
         } else {
-            self.recorder
-                .failed(choice.endpoint as usize, ErrorClass::Unsent);
+            self.recorder.failed(choice.endpoint as usize, ErrorClass::Unsent);
         }
     }
 
@@ -157,8 +146,7 @@ impl Traffic {
                 break;
             }
             self.queue.pop_front();
-            self.recorder
-                .failed(first.choice.endpoint as usize, ErrorClass::Unsent);
+            self.recorder.failed(first.choice.endpoint as usize, ErrorClass::Unsent);
         }
         for index in 0..self.slots.len() {
             let slot = &self.slots[index];
@@ -190,9 +178,7 @@ impl Traffic {
             match self.slots[index].stream.as_ref().map(Stream::is_connected) {
                 Some(Ok(true)) => self.connected(index, monotonic_ns()),
                 Some(Ok(false)) | None => return,
-                Some(Err(error)) => {
-                    return self.connect_failed(index, monotonic_ns(), Some(&error))
-                }
+                Some(Err(error)) => return self.connect_failed(index, monotonic_ns(), Some(&error)),
             }
         }
         let generation = self.slots[index].generation;
@@ -206,9 +192,8 @@ impl Traffic {
 
     fn advance(&mut self, now: u64) {
         let (slots, queue) = (&self.slots, &self.queue);
-        self.recorder.advance(now, || {
-            slots.iter().map(|slot| slot.sent.len() as u64).sum::<u64>() + queue.len() as u64
-        });
+        self.recorder
+            .advance(now, || slots.iter().map(|slot| slot.sent.len() as u64).sum::<u64>() + queue.len() as u64);
     }
 
     /// A closed slot is to be used again: connect, or with a connection for each request, take a request.
@@ -233,9 +218,7 @@ impl Traffic {
                 self.recorder.offered(choice.endpoint as usize);
                 let generation = self.slots[index].generation;
                 self.issue(index, choice, now, now);
-                if self.slots[index].generation != generation
-                    || self.slots[index].phase != Phase::Open
-                {
+                if self.slots[index].generation != generation || self.slots[index].phase != Phase::Open {
                     break;
                 }
             }
@@ -250,11 +233,7 @@ impl Traffic {
     fn issue(&mut self, index: usize, choice: Choice, intended: u64, now: u64) {
         let slot = &mut self.slots[index];
         slot.idle = false;
-        slot.push(Sent {
-            choice,
-            intended,
-            started: now,
-        });
+        slot.push(Sent { choice, intended, started: now });
         self.on_wire += 1;
         self.recorder.set_depth(now, self.on_wire);
         match slot.phase {
@@ -300,9 +279,7 @@ impl Traffic {
         self.connecting -= 1;
         self.seen.connect_failures += 1;
         match error.and_then(io::Error::raw_os_error) {
-            Some(number) if number == EMFILE || number == ENFILE => {
-                self.seen.descriptor_limit = true
-            }
+            Some(number) if number == EMFILE || number == ENFILE => self.seen.descriptor_limit = true,
             Some(EADDRNOTAVAIL) => self.seen.address_limit = true,
             _ => {}
         }
@@ -311,12 +288,10 @@ impl Traffic {
         if !waiting && self.order.rate.is_none() && !self.stopping {
             let choice = self.mix.choose();
             self.recorder.offered(choice.endpoint as usize);
-            self.recorder
-                .failed(choice.endpoint as usize, ErrorClass::Connect);
+            self.recorder.failed(choice.endpoint as usize, ErrorClass::Connect);
         } else if !waiting {
             if let Some(first) = self.queue.pop_front() {
-                self.recorder
-                    .failed(first.choice.endpoint as usize, ErrorClass::Connect);
+                self.recorder.failed(first.choice.endpoint as usize, ErrorClass::Connect);
             }
         }
         self.rest(index, now);
@@ -367,9 +342,7 @@ impl Traffic {
                     let now = monotonic_ns();
                     self.advance(now);
                     self.take(index, &buffer[..count], now);
-                    if self.slots[index].generation != generation
-                        || (count < buffer.len() && !ending)
-                    {
+                    if self.slots[index].generation != generation || (count < buffer.len() && !ending) {
                         break;
                     }
                 }
@@ -460,15 +433,9 @@ impl Traffic {
         let endpoint = sent.choice.endpoint as usize;
         match fault {
             Some(class) => self.recorder.failed(endpoint, class),
-            None => self.recorder.completed(
-                now,
-                Completed {
-                    endpoint,
-                    intended: sent.intended,
-                    started: sent.started,
-                    bytes,
-                },
-            ),
+            None => self
+                .recorder
+                .completed(now, Completed { endpoint, intended: sent.intended, started: sent.started, bytes }),
         }
     }
 
@@ -515,17 +482,11 @@ fn fault_of(
     if response.status != endpoint.status {
         return Some(ErrorClass::Status);
     }
-    if surplus
-        || endpoint
-            .length
-            .is_some_and(|length| length != response.body)
-    {
+    if surplus || endpoint.length.is_some_and(|length| length != response.body) {
         return Some(ErrorClass::Body);
     }
     match looked_at {
-        Some(body) if memchr::memmem::find(body, &endpoint.text).is_none() => {
-            Some(ErrorClass::Body)
-        }
+        Some(body) if memchr::memmem::find(body, &endpoint.text).is_none() => Some(ErrorClass::Body),
         _ => None,
     }
 }

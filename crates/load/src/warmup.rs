@@ -88,9 +88,5 @@ fn mean(counts: &[u64]) -> f64 {
 }
 
 fn variance(counts: &[u64], mean: f64) -> f64 {
-    counts
-        .iter()
-        .map(|count| (*count as f64 - mean).powi(2))
-        .sum::<f64>()
-        / (counts.len() - 1) as f64
+    counts.iter().map(|count| (*count as f64 - mean).powi(2)).sum::<f64>() / (counts.len() - 1) as f64
 }
