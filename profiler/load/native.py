@@ -12,7 +12,7 @@ from profiler import __version__
 from profiler.errors import ProfilerError, TargetError, UsageError
 from profiler.load.address import resolve
 from profiler.load.base import Tick
-from profiler.load.counts import block_count
+from profiler.load.counts import block_count, nonzero
 from profiler.load.pipes import GeneratorProcess
 from profiler.load.render import render_requests
 from profiler.load.summary import Life, sum_up
@@ -109,13 +109,13 @@ class NativeSession:
         event = self._process.event(patience_s)
         match event["event"]:
             case "tick":
-                self._life.last_errors = event["errors"]
                 progress(Tick(phase=event["phase"], rps=event["rps"], errors=event["errors"], p99_ms=event["p99_ms"]))
             case "warm":
                 self._life.warm = True
                 self._life.steady = event["steady"]
                 self._life.warm_up_s = event["seconds"]
                 self._life.warm_requests = event["requests"]
+                self._life.warm_up_errors = nonzero(event["errors"])
             case "window":
                 self._windows[event["index"]] = event
             case "done":
@@ -129,7 +129,8 @@ class NativeSession:
                 raise ProfilerError(f"the load generator can't work: {event['message']}")
 
     def _why(self) -> str:
-        return f" ({self._life.last_errors} errors)" if self._life.last_errors else ""
+        errors = self._life.warm_up_errors.items()
+        return f" ({', '.join(f'{count} {name} errors' for name, count in errors)})" if errors else ""
 
 
 def _warm_up_limit(spec: LoadSpec) -> float:

@@ -24,7 +24,7 @@ class Life(msgspec.Struct, kw_only=True):
     steady: bool = False
     warm_up_s: float = 0.0
     warm_requests: int = 0
-    last_errors: int = 0
+    warm_up_errors: dict[str, int] = {}
     blocks: list[BlockCount] = []
     window_ns: int = 0
     done: dict[str, Any] | None = None
@@ -137,8 +137,14 @@ def measure_headroom(life: Life, service: Latency | None, server_cpu_ns: int | N
         lag_mean_ms=lag.mean if lag else None,
         depth=depth,
         little=little,
-        rate_ratio=requests / (life.spec.rps * elapsed / 1e9) if life.spec.rps is not None else None,
+        rate_ratio=_answered(blocks) / (life.spec.rps * elapsed / 1e9) if life.spec.rps is not None else None,
     )
+
+
+def _answered(blocks: Sequence[BlockCount]) -> int:
+    """Requests with an answer of whatever kind: a rate can be held with wrong ones."""
+    wrong = add_errors(count.errors for block in blocks for count in block.endpoints)
+    return sum(block.requests for block in blocks) + wrong.get("status", 0) + wrong.get("body", 0)
 
 
 def _account(done: dict[str, Any]) -> Account | None:

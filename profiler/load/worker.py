@@ -6,26 +6,16 @@ JSON line per event. Arguments: pid of the parent, then the CPUs as a comma-sepa
 
 from __future__ import annotations
 
-import ctypes
 import os
 import resource
-import signal
 import sys
 
 from profiler import _native
-
-PR_SET_PDEATHSIG = 1
+from profiler.load.leash import bind
 
 
 def main() -> int:
-    parent, cpus = int(sys.argv[1]), sys.argv[2]
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, ctypes.c_ulong(signal.SIGKILL), 0, 0, 0)
-    if os.getppid() != parent:
-        return 1
-    # Ctrl-C reaches the whole group of a terminal; the parent decides when the load ends.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    if cpus:
-        os.sched_setaffinity(0, [int(cpu) for cpu in cpus.split(",")])
+    bind(int(sys.argv[1]), sys.argv[2])
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     # Copies, because the core closes what it is given.

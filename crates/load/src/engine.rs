@@ -132,11 +132,15 @@ impl Engine {
         }
         self.traffic.open_more(now);
         if let Some(warm_up) = &mut self.warm_up {
-            if let Some(warmth) = warm_up.update(now, self.traffic.recorder.total_completed) {
+            if let Some(warmth) =
+                warm_up.update(now, self.traffic.recorder.total_completed, self.traffic.recorder.total_opened)
+            {
                 let seconds = (now - warm_up.start_ns()) as f64 / 1e9;
                 let requests = self.traffic.recorder.total_completed;
                 self.warm_up = None;
-                self.reporter.send(&Event::Warm { steady: warmth == Warmth::Steady, seconds, requests });
+                let errors = self.traffic.recorder.total_errors;
+                let steady = warmth == Warmth::Steady;
+                self.reporter.send(&Event::Warm { steady, seconds, requests, errors });
             }
         }
         if now >= self.next_tick {

@@ -93,7 +93,7 @@ pub struct BlockReport {
 #[serde(tag = "event", rename_all = "lowercase")]
 pub enum Event {
     Tick { phase: &'static str, rps: f64, errors: u64, p99_ms: Option<f64> },
-    Warm { steady: bool, seconds: f64, requests: u64 },
+    Warm { steady: bool, seconds: f64, requests: u64, errors: Errors },
     Window { index: u64, late_ns: u64, blocks: Vec<BlockReport> },
     Done(Box<Summary>),
     Fatal { message: String },

@@ -4,6 +4,8 @@
 const HALF: usize = 4;
 /// Relative change of the rate from one half to the next that still counts as steady.
 const TOLERANCE: f64 = 0.05;
+/// A server that opens no connection for this long is not there.
+const HOPELESS_NS: u64 = 1_000_000_000;
 
 /// Watches the rate in equal slices of time.
 #[derive(Debug)]
@@ -47,8 +49,8 @@ impl WarmUp {
         self.start_ns
     }
 
-    /// Take the number of requests completed so far; says how the warm-up ended once it has.
-    pub fn update(&mut self, now: u64, completed: u64) -> Option<Warmth> {
+    /// Take the numbers of requests completed and connections opened so far; says how the warm-up ended once it has.
+    pub fn update(&mut self, now: u64, completed: u64, opened: u64) -> Option<Warmth> {
         if now < self.next_ns {
             return None;
         }
@@ -63,7 +65,9 @@ impl WarmUp {
         if elapsed >= self.shortest_ns && is_steady(&self.counts) {
             return Some(Warmth::Steady);
         }
-        (elapsed >= self.limit_ns).then_some(Warmth::Never)
+        // Without a single connection there is nothing to wait for.
+        let hopeless = opened == 0 && elapsed >= self.shortest_ns.max(HOPELESS_NS);
+        (hopeless || elapsed >= self.limit_ns).then_some(Warmth::Never)
     }
 }
 
