@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import time
 import uuid
 from collections.abc import Iterator
@@ -10,6 +11,9 @@ from pathlib import Path
 
 import psutil
 import pytest
+
+# A runner started in the background ignores Ctrl-C, and what ignores a signal hands that down to all that it starts.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # Every process that a test starts inherits this variable, so that an orphan is found wherever it was reparented to.
 MARKER = "PROFILER_TEST_SESSION"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 from pathlib import Path
 
 from profiler.errors import UsageError
@@ -15,11 +14,9 @@ class ReferenceServer:
     opt_in = True
 
     def find(self, folder: Path) -> App | None:
-        """It is a module of its own, whatever the folder holds."""
-        spec = importlib.util.find_spec("hotpaths")
-        places = list(spec.submodule_search_locations or ()) if spec is not None else []
-        server = next((Path(place) / "server" for place in places if (Path(place) / "server").is_dir()), None)
-        return App(reference="hotpaths.server", folder=folder) if server is not None else None
+        """It comes with the toolkit, beside the bundled applications; no other folder holds one."""
+        server = folder.parent.parent / "server" / "switches.py"
+        return App(reference="hotpaths.server", folder=folder) if server.is_file() else None
 
     def resolve(self, reference: str, folder: Path) -> App:
         raise UsageError(

@@ -128,7 +128,9 @@ def test_stripped_rust_is_rust_with_the_same_names_in_every_run(folder: Path) ->
         profile = build_profile(capture)
         leaves: Counter[str] = Counter()
         for stack, weight in stacks_of(profile).items():
-            leaves[stack[-1].name] += weight
+            # What interrupts cost is the machine's affair.
+            if stack[-1].language is not Language.KERNEL:
+                leaves[stack[-1].name] += weight
         name, weight = leaves.most_common(1)[0]
         shares.append(name)
         assert re.fullmatch(r"library\.so!fn_[0-9a-f]+", name)
