@@ -74,7 +74,7 @@ def run(namespace: argparse.Namespace) -> int:
     options = _options(namespace)
     console = status_console()
     with tempfile.TemporaryDirectory(prefix="profiler-load-") as folder, RecordProgress(console) as progress:
-        progress.phase(f"load on {namespace.url}")
+        progress.phase(f"load on {options.specs[0].url}")
         driven = drive_steps(
             find_generator(options.generator),
             options.specs,
@@ -96,7 +96,8 @@ def _exit_code(driven: tuple[Driven, ...]) -> int:
         result = step.result
         failed = sum(result.errors.values()) > ERROR_LIMIT * max(1, result.requests)
         unbalanced = result.account is not None and not result.account.balanced
-        if result.verdict == GENERATOR_BOUND or failed or unbalanced:
+        missing = result.account is not None and result.connections_opened < result.connections
+        if result.verdict == GENERATOR_BOUND or failed or unbalanced or missing:
             return UNTRUSTED
     return 0
 

@@ -168,6 +168,8 @@ def _warnings(
         warnings.append(f"the load generator was the limit: {'; '.join(reasons)}")
     if account is not None and not account.balanced:
         warnings.append(f"requests are not accounted for: {account}")
+    if account is not None and done["opened"] < life.spec.connections:
+        warnings.append(f"only {done['opened']} of {life.spec.connections} connections could be opened")
     if done.get("descriptor_limit"):
         warnings.append("connections failed at the limit of open files; raise it with `ulimit -n` or use fewer")
     if done.get("address_limit"):
