@@ -93,6 +93,8 @@ def doubts(
     mild: list[str] = []
     if load is not None:
         mild.extend(load.warnings)
+        if load.account is not None and not load.account.balanced:
+            fatal.append(f"requests are not accounted for: {load.account}")
         errors = sum(block.errors for block in blocks)
         requests = sum(block.requests for block in blocks)
         if errors > ERROR_LIMIT * max(requests, 1):
