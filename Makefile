@@ -21,7 +21,7 @@ setup-test:
 # Exit code 5: done, and the doubts about it are printed.
 record: setup ## record a flamegraph of the bundled app: ENDPOINT=/hello ARGS=...
 	@[ "$(SYMBOLS)" != auto ] || profiler build django-bolt
-	@profiler record --endpoint $(ENDPOINT) --symbols $(SYMBOLS) $(ARGS) || [ $$? -eq 5 ] # 5: done, its doubts are printed
+	@profiler record --endpoint $(ENDPOINT) --symbols $(SYMBOLS) $(ARGS) || [ $$? -eq 5 ]
 
 test: setup-test ## the whole test suite, Rust and Python
 	@scripts/test
