@@ -42,8 +42,9 @@ def plan_windows(
         first: Index of the first window.
     """
     conditions = [*samplers, *([""] if base or not samplers else [])]
-    rounds = max(MIN_ROUNDS, math.ceil(duration_s / window_s - 1e-9))
-    blocks = max(1, round(min(window_s, max(duration_s / rounds, BLOCK_S)) / BLOCK_S))
+    # Windows of whole blocks; shorter than asked where the time would not give the least number of rounds.
+    blocks = max(1, round(min(window_s, duration_s / MIN_ROUNDS) / BLOCK_S))
+    rounds = max(MIN_ROUNDS, math.ceil(duration_s / (blocks * BLOCK_S) - 1e-9))
     order = random.Random(seed)
     windows: list[PlannedWindow] = []
     for number in range(rounds):

@@ -28,7 +28,7 @@ def test_every_round_has_every_condition_once(
 def test_each_condition_gets_the_time_it_was_promised(window_s: float, duration_s: float) -> None:
     windows = plan_windows(["perf"], window_s, duration_s, base=True, seed=1)
     time = sum(window.blocks * BLOCK_S for window in windows if window.sampler == "perf")
-    assert duration_s * 0.8 - BLOCK_S <= time <= duration_s * 1.5 + window_s + BLOCK_S
+    assert duration_s - 1e-6 <= time <= duration_s + window_s + BLOCK_S
 
 
 def test_the_order_is_random_and_comes_from_the_seed() -> None:
