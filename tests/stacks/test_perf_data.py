@@ -141,8 +141,9 @@ def test_stripped_rust_is_rust_with_the_same_names_in_every_run(folder: Path) ->
 def test_python_functions_of_the_trampoline_are_python_frames(folder: Path) -> None:
     script = folder / "spin.py"
     script.write_text(
-        "import time\n\ndef leaf(n):\n    return sum(i * i for i in range(n))\n\ndef work():\n"
-        "    end = time.process_time() + 0.4\n    while time.process_time() < end:\n        leaf(2000)\n\nwork()\n"
+        "import os, time\n\ndef leaf(n):\n    return sum(i * i for i in range(n))\n\ndef work():\n"
+        "    end = time.process_time() + 0.4\n    while time.process_time() < end:\n        leaf(2000)\n"
+        "        os.urandom(1 << 16)\n\nwork()\n"
     )
     argv = [str(Path(sys.executable).resolve()), "-X", "perf", str(script)]
     capture = perf_data.read(record(argv, folder / "python.data", stack=65_528))
