@@ -143,7 +143,7 @@ def test_python_functions_of_the_trampoline_are_python_frames(folder: Path) -> N
     script.write_text(
         "import os, time\n\ndef leaf(n):\n    return sum(i * i for i in range(n))\n\ndef work():\n"
         "    end = time.process_time() + 0.4\n    while time.process_time() < end:\n        leaf(2000)\n"
-        "        os.urandom(1 << 16)\n\nwork()\n"
+        "        os.urandom(1 << 13)\n\nwork()\n"
     )
     argv = [str(Path(sys.executable).resolve()), "-X", "perf", str(script)]
     capture = perf_data.read(record(argv, folder / "python.data", stack=65_528))
