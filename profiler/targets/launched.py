@@ -101,7 +101,7 @@ class LaunchedTarget:
             cpus=self._spec.cpus,
             access_log=self._access_log(pids),
             bundled=self._choice.bundled,
-            notes=(*self._notes, *self._unlike_asked(processes)),
+            notes=(*self._notes, *self._plan.notes, *self._unlike_asked(processes)),
         )
 
     def _unlike_asked(self, processes: Sequence[ProcessInfo]) -> tuple[str, ...]:
