@@ -10,6 +10,8 @@ import pytest
 from call_rules import relevant, why_impossible
 from sampled_stacks import build_oracle, interpreters, running_oracle, sample, stacks_of
 
+from profiler.samplers.exact_process import RecorderProcess
+
 INTERPRETERS = interpreters()
 
 
@@ -82,6 +84,17 @@ def test_threads_born_and_dying_and_threads_without_python(python: Path, extensi
     assert any(names[:1] == ["short_lived"] for names in together), "short-lived threads are seen"
     assert any(names[:2] == ["stateless()", "spin()"] for names in together), "threads without Python state are seen"
     assert any(names[:1] == ["attaching()"] and "leaf_callback" in names for names in together)
+
+
+def test_attaching_while_threads_are_born_and_die(python: Path, extension: Path, tmp_path: Path) -> None:
+    with running_oracle(python, extension, "churn") as oracle:
+        for _ in range(50):
+            recorder = RecorderProcess(tmp_path / "recorder.log")
+            try:
+                answer = recorder.ask("attach", pids=[oracle.pid], period_ns=1_000_000, folder=str(tmp_path))
+            finally:
+                recorder.close()
+            assert [found["pid"] for found in answer["interpreters"]] == [oracle.pid]
 
 
 def test_forked_children_are_seen_from_their_first_instant(python: Path, extension: Path, tmp_path: Path) -> None:

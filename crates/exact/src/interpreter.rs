@@ -3,6 +3,8 @@
 //! interpreter that is laid out in an unknown way is refused instead of walked wrongly.
 
 use std::fs;
+use std::thread::sleep;
+use std::time::Duration;
 
 use object::{Object, ObjectSymbol};
 
@@ -14,6 +16,11 @@ use crate::tls::{find_slot, find_variable, Variable};
 
 /// How far into the evaluation function the newest cframe of 3.11 and 3.12 may not be filled in yet.
 const CFRAME_LINKED_WITHIN: u64 = 256;
+
+/// The list of thread states is read while the process runs: where a thread ends in that instant the rest of the list is
+/// lost, so a reading that makes no sense is repeated.
+const READINGS: usize = 20;
+const BETWEEN_READINGS: Duration = Duration::from_millis(1);
 
 /// An interpreter found in a process.
 #[derive(Clone, Debug)]
@@ -50,12 +57,16 @@ pub fn find_interpreter(pid: u32) -> Result<Option<Interpreter>> {
     };
     let hex = u32::try_from(image.version_word & 0xffff_ffff).unwrap_or(0);
     let version = ((hex >> 24) as u8, (hex >> 16) as u8, (hex >> 8) as u8);
-    let offsets = Offsets::find(pid, image.runtime, hex)?;
-    let states = offsets.thread_states(pid, image.runtime)?;
-    let variable = if version >= (3, 12, 0) { find_variable(pid, image.getter) } else { None };
-    let key = find_slot(pid, &states).ok_or_else(|| {
-        Error::Target(format!("cannot tell which thread-specific slot of process {pid} holds the Python thread state"))
+    let (offsets, key) = read_settled(|| {
+        let offsets = Offsets::find(pid, image.runtime, hex)?;
+        let key = find_slot(pid, &offsets.thread_states(pid, image.runtime)?).ok_or_else(|| {
+            Error::Target(format!(
+                "cannot tell which thread-specific slot of process {pid} holds the Python thread state"
+            ))
+        })?;
+        Ok((offsets, key))
     })?;
+    let variable = if version >= (3, 12, 0) { find_variable(pid, image.getter) } else { None };
     let (tls_rule, tls_module, tls_offset) = match variable {
         Some(Variable::Dynamic { module, offset }) => (TLS_DYNAMIC, module, offset),
         Some(Variable::Static { offset }) => (TLS_STATIC, 0, offset.cast_unsigned()),
@@ -89,6 +100,17 @@ pub fn find_interpreter(pid: u32) -> Result<Option<Interpreter>> {
         layout,
         knows_gil: tls_rule != TLS_NONE || layout.holder != 0,
     }))
+}
+
+/// The first reading that makes sense, else the last one's error.
+fn read_settled<T>(read: impl Fn() -> Result<T>) -> Result<T> {
+    for _ in 1..READINGS {
+        if let Ok(found) = read() {
+            return Ok(found);
+        }
+        sleep(BETWEEN_READINGS);
+    }
+    read()
 }
 
 /// The first mapped file that defines the runtime: a shared libpython, else the executable.
