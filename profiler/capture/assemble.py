@@ -64,6 +64,13 @@ def rate_estimate(blocks: Iterable[Block]) -> Estimate | None:
     return ratio_estimate(requests, [sum(block.seconds for block in window) for window in windows], "requests/s")
 
 
+def server_busy(blocks: Iterable[Block], cpus: int) -> float:
+    """CPU time of the target per CPU that it may use, over all blocks; 0 without any."""
+    taken = list(blocks)
+    seconds = sum(block.seconds for block in taken)
+    return sum(block.cpu_ns for block in taken) / 1e9 / (seconds * cpus) if seconds and cpus else 0.0
+
+
 def agreement_estimate(samples: Samples, blocks: Sequence[Block], sampler: str) -> tuple[int, int, Estimate | None]:
     """(sampled CPU ns, measured CPU ns, sampled / measured over windows) of one sampler's own blocks."""
     own = [block for block in blocks if block.sampler == sampler]

@@ -15,6 +15,7 @@ from profiler.capture.assemble import (
     overhead_estimate,
     rate_estimate,
 )
+from profiler.load.verdict import GENERATOR_BOUND
 from profiler.model.block import Block
 from profiler.model.estimate import Estimate
 from profiler.model.load import Endpoint, LoadResult
@@ -95,6 +96,8 @@ def doubts(
         mild.extend(load.warnings)
         if load.account is not None and not load.account.balanced:
             fatal.append(f"requests are not accounted for: {load.account}")
+        if load.verdict == GENERATOR_BOUND:
+            fatal.append(f"the load generator was the limit, not the server: {'; '.join(load.reasons)}")
         errors = sum(block.errors for block in blocks)
         requests = sum(block.requests for block in blocks)
         if errors > ERROR_LIMIT * max(requests, 1):

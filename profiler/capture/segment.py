@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -9,10 +10,12 @@ from typing import TypeVar
 
 import msgspec
 
+from profiler.capture.assemble import server_busy
 from profiler.capture.options import CaptureOptions, Progress
 from profiler.capture.schedule import PlannedWindow
 from profiler.errors import ProfilerError, SamplerError, TargetError
 from profiler.load import LoadSession, find_generator
+from profiler.load.verdict import judge_with_server
 from profiler.model.block import Block, BlockCount, Window
 from profiler.model.launch import Launch
 from profiler.model.load import LoadResult, LoadSpec
@@ -21,6 +24,7 @@ from profiler.model.run import TargetInfo
 from profiler.overlays import Overlay, overlay_launch
 from profiler.samplers.base import Sampler, SamplerOptions, SamplerSession
 from profiler.targets import CpuMeter, RunningTarget, start_target
+from profiler.targets.readiness import constant_length
 
 # Time between announcing a window and its first instant: the announcement crosses a pipe to the generator.
 LEAD_NS = 50_000_000
@@ -128,6 +132,7 @@ class Segment:
             rps=options.rps,
             warm_up_s=options.warm_up_s,
             cpus=options.client_cpus,
+            expect_length=constant_length(target.url, options.endpoint),
             deadline_s=options.warm_up_s + 60 + 20 * options.duration_s * (1 + len(self.samplers)),
         )
         self._load = find_generator(options.load).start(spec, self._logs / f"load-{self._number}.log")
@@ -195,7 +200,7 @@ class Segment:
             _attempt(errors, self._on.off)
         if self._load is not None:
             load = self._load
-            self.load_result = _attempt(errors, load.stop)
+            self.load_result = self._judge(_attempt(errors, load.stop))
         target = self._target
         if target is not None:
             self.target_info = _attempt(errors, lambda: self._describe(target)) or self.target_info
@@ -209,6 +214,13 @@ class Segment:
         for name in self._wrapped & self._sessions.keys():
             self._finish(name, errors)
         return errors
+
+    def _judge(self, result: LoadResult | None) -> LoadResult | None:
+        """The generator's verdict on itself, given anew with how busy the server was."""
+        if result is None or self.target_info is None or not self.blocks:
+            return result
+        cpus = self.target_info.cpus or tuple(os.sched_getaffinity(0))
+        return judge_with_server(result, server_busy(self.blocks, len(cpus)))
 
     def keep_attachments(self, folder: Path) -> None:
         """Move the files that samplers want kept (they put them under `keep/` in their folder) into the run."""

@@ -9,7 +9,7 @@ import msgspec
 
 from profiler.load import latency
 from profiler.load.counts import add_errors, nonzero
-from profiler.load.verdict import GENERATOR_BOUND, judge
+from profiler.load.verdict import judge
 from profiler.model.block import BlockCount, EndpointCount, Window
 from profiler.model.load import Account, EndpointResult, Headroom, Latency, LoadResult, LoadSpec
 
@@ -86,7 +86,7 @@ def sum_up(life: Life) -> LoadResult:
         requests_per_connection=account.completed / opened if account and opened else None,
         headroom=headroom,
         account=account,
-        warnings=(*life.warnings, *_warnings(life, done, account, verdict, reasons)),
+        warnings=(*life.warnings, *_warnings(life, done, account)),
     )
 
 
@@ -117,7 +117,7 @@ def _named(uncorrected: str, corrected: str) -> dict[str, str]:
     return {name: histogram for name, histogram in named.items() if histogram}
 
 
-def measure_headroom(life: Life, service: Latency | None, server_cpu_ns: int | None = None) -> Headroom | None:
+def measure_headroom(life: Life, service: Latency | None) -> Headroom | None:
     """None where nothing was measured."""
     blocks, elapsed = life.blocks, life.window_ns
     if not blocks or not elapsed:
@@ -158,14 +158,10 @@ def _account(done: dict[str, Any]) -> Account | None:
     )
 
 
-def _warnings(
-    life: Life, done: dict[str, Any], account: Account | None, verdict: str, reasons: tuple[str, ...]
-) -> list[str]:
+def _warnings(life: Life, done: dict[str, Any], account: Account | None) -> list[str]:
     warnings = []
     if life.warm and not life.steady:
         warnings.append(f"the request rate was still not steady after {life.warm_up_s:.1f} s of warm-up")
-    if verdict == GENERATOR_BOUND:
-        warnings.append(f"the load generator was the limit: {'; '.join(reasons)}")
     if account is not None and not account.balanced:
         warnings.append(f"requests are not accounted for: {account}")
     if account is not None and done["opened"] < life.spec.connections:

@@ -6,7 +6,9 @@ the time queues its own work, and a delay of its own that is a tenth of what it 
 
 from __future__ import annotations
 
-from profiler.model.load import Headroom
+import msgspec
+
+from profiler.model.load import Headroom, LoadResult
 
 GENERATOR_BOUND = "generator-bound"
 SERVER_BOUND = "server-bound"
@@ -48,8 +50,21 @@ def judge(headroom: Headroom, *, rate: float | None, p99_ms: float | None) -> tu
     if headroom.busy + headroom.starved > BUSY_DOUBT:
         return UNSURE, (*facts, f"the generator's headroom is below {1 - BUSY_DOUBT:.0%}")
     if headroom.server_busy is not None and headroom.server_busy < SERVER_IDLE:
-        return UNSURE, (*facts, "neither side is busy: something else (a lock, a database, a pool) may be the limit")
+        return UNSURE, (
+            *facts,
+            "neither side is busy: something else (a lock, a database, a pool, one thread of many) may be the limit",
+        )
     return SERVER_BOUND, (*facts, f"{headroom.depth:.1f} requests were waiting for the server on average")
+
+
+def judge_with_server(result: LoadResult, server_busy: float) -> LoadResult:
+    """The result with its verdict given anew, now that the server's share of its CPUs (0 to 1) is known."""
+    if result.headroom is None:
+        return result
+    headroom = msgspec.structs.replace(result.headroom, server_busy=server_busy)
+    p99_ms = result.latency_ms.p99 if result.latency_ms is not None else None
+    verdict, reasons = judge(headroom, rate=result.offered_rps, p99_ms=p99_ms)
+    return msgspec.structs.replace(result, headroom=headroom, verdict=verdict, reasons=reasons)
 
 
 def _against_generator(headroom: Headroom, *, rate: float | None, p99_ms: float | None) -> tuple[str, ...]:
@@ -59,7 +74,8 @@ def _against_generator(headroom: Headroom, *, rate: float | None, p99_ms: float 
     if headroom.busy > BUSY_LIMIT and not (server_full and rate is None and headroom.busy < 0.95):
         signs.append(f"the generator was busy {headroom.busy:.0%} of the time (limit {BUSY_LIMIT:.0%})")
     # With a schedule, the lag tells whether waiting for a CPU mattered.
-    if rate is None and headroom.starved > STARVED_LIMIT:
+    # Without one, a server that is full all the same was not kept waiting by it.
+    if rate is None and not server_full and headroom.starved > STARVED_LIMIT:
         signs.append(f"the generator waited for a CPU {headroom.starved:.0%} of the time (limit {STARVED_LIMIT:.0%})")
     if rate is not None and headroom.lag_p99_ms is not None:
         limit = max(LAG_FLOOR_MS, LAG_SHARE * (p99_ms or 0.0))

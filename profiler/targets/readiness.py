@@ -18,6 +18,9 @@ CHECK_S = 0.1
 ATTEMPT_S = 10.0
 # A wrong answer is final after this long: some servers answer 404 or 503 while they are still starting.
 WRONG_ANSWER_S = 0.5
+# Answers that must be equal before their length is expected of all, and how long asking for them may take.
+PROBES = 8
+PROBES_S = 2.0
 _STARTING = (502, 503, 504)
 
 
@@ -86,6 +89,27 @@ def await_answer(url: str, endpoint: Endpoint | None, timeout_s: float, check: C
         if time.monotonic() >= deadline:
             raise TargetError(f"{url} gave no right answer within {timeout_s:g} s: {reason}")
         time.sleep(PAUSE_S)
+
+
+def constant_length(url: str, endpoint: Endpoint) -> int | None:
+    """Length of the body where several right answers in a row are the same to the byte, else None: bodies of one length
+    by chance (a counter, a time) must not become an expectation that the load fails on later. None also where the
+    answers take too long to ask for several."""
+    if endpoint.method == "HEAD":
+        return None
+    deadline = time.monotonic() + PROBES_S
+    first: bytes | None = None
+    for _ in range(PROBES):
+        try:
+            answer = ask(url, endpoint, ATTEMPT_S)
+        except (OSError, http.client.HTTPException):
+            return None
+        if objection(answer, endpoint) is not None or answer.body != (answer.body if first is None else first):
+            return None
+        first = answer.body
+        if time.monotonic() > deadline:
+            return None
+    return len(first) if first is not None else None
 
 
 def _reason(error: Exception) -> str:

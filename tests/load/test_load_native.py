@@ -249,7 +249,7 @@ def test_a_starved_generator_says_so(log: Path) -> None:
             spinner.kill()
             spinner.wait()
     assert result.verdict == "generator-bound"
-    assert any("the load generator was the limit" in warning for warning in result.warnings)
+    assert any("limit" in reason for reason in result.reasons)
     assert result.headroom is not None and result.headroom.starved > 0.1
 
 

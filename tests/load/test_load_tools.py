@@ -140,6 +140,8 @@ def headroom(**more: float | None) -> Headroom:
         ({"busy": 0.9, "server_busy": 0.99}, None, UNSURE),
         ({"busy": 0.97, "server_busy": 0.99}, None, GENERATOR_BOUND),
         ({"starved": 0.4}, None, GENERATOR_BOUND),
+        ({"starved": 0.4, "server_busy": 0.5}, None, GENERATOR_BOUND),
+        ({"starved": 0.4, "server_busy": 0.99}, None, SERVER_BOUND),
         ({"busy": 0.6, "starved": 0.2}, None, UNSURE),
         ({"server_busy": 0.3}, None, UNSURE),
         ({"little": 0.9}, None, UNSURE),
