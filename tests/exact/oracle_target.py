@@ -128,9 +128,37 @@ def from_thread():
     oracle.call_from_thread(leaf_callback)
 
 
+def middle_rust():
+    return oracle.rust_call(leaf_callback)
+
+
+def rust_reenter():
+    return oracle.rust_call(middle_rust)
+
+
+def rust_caught():
+    return oracle.rust_catch(leaf_callback)
+
+
+def rust_recursion():
+    return oracle.rust_recurse(leaf_callback)
+
+
+def rust_holding():
+    oracle.rust_holding(ROUNDS)
+
+
+def rust_released():
+    oracle.rust_released(ROUNDS)
+
+
+def rust_alone():
+    oracle.rust_thread(ROUNDS)
+
+
 SECTIONS = (
     python_only, reenter, generators, asynchronous, exceptions, recursion, native_recursion, holding, released,
-    from_thread, stateless,
+    from_thread, stateless, rust_reenter, rust_caught, rust_recursion, rust_holding, rust_released, rust_alone,
 )  # fmt: skip
 
 
@@ -145,6 +173,16 @@ def churn():
             thread.start()
         for thread in threads:
             thread.join()
+
+
+def rust_churn():
+    sys.setswitchinterval(0.0005)  # so that the threads that want Python get it soon
+    started = time.monotonic()
+    born = 0
+    while not stopping.is_set():
+        born += oracle.rust_births(short_lived)
+    used["born"] = born
+    used["born_in_seconds"] = time.monotonic() - started
 
 
 def forked():
@@ -164,7 +202,7 @@ def run_sections():
 
 def main():
     print(os.getpid(), flush=True)
-    works = {"sections": (run_sections,), "churn": (churn, run_sections), "fork": (forked,)}[sys.argv[2]]
+    works = {"sections": (run_sections,), "churn": (churn, rust_churn, run_sections), "fork": (forked,)}[sys.argv[2]]
     threads = [threading.Thread(target=work, name=work.__name__) for work in works]
     for thread in threads:
         thread.start()

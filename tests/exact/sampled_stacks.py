@@ -27,16 +27,20 @@ def interpreters() -> list[Path]:
 
 
 def build_oracle(folder: Path, python: Path) -> None:
-    """Compile the test extension for an interpreter into a folder."""
+    """Compile the test extension, in C and Rust, for an interpreter into a folder."""
     query = "import sysconfig; print(sysconfig.get_paths()['include'], sysconfig.get_config_var('py_version_short'))"
     include, version = subprocess.run([python, "-c", query], capture_output=True, text=True, check=True).stdout.split()
     if not Path(include, "Python.h").exists():  # a system's interpreter without its headers: another one's will do
         same = [path for path in interpreters() if path.parts[-3].startswith(version + ".")]
         include = str(same[0].parents[1] / "include" / f"python{version}")
+    library = folder / "liboracle_rust.so"
+    # Both ways in which rustc writes names: the new one for every other interpreter.
+    mangling = ["-C", "symbol-mangling-version=v0"] if int(version.split(".")[1]) % 2 == 0 else []
+    subprocess.run(["rustc", "-O", "-g", *mangling, str(HERE / "oracle.rs"), "-o", str(library)], check=True)
     subprocess.run(
         [
             "cc", "-shared", "-fPIC", "-O1", "-g", "-fno-optimize-sibling-calls", f"-I{include}",
-            str(HERE / "oracle.c"), "-o", str(folder / "oracle.so"),
+            str(HERE / "oracle.c"), "-o", str(folder / "oracle.so"), str(library), f"-Wl,-rpath,{folder}",
         ],
         check=True,
     )  # fmt: skip
