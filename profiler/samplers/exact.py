@@ -18,14 +18,11 @@ from profiler.model.launch import Launch
 from profiler.model.profile import RawCapture
 from profiler.samplers.base import Missing, SamplerOptions, SamplerSession
 from profiler.samplers.exact_data import read_exact
-from profiler.samplers.exact_process import COMMAND_VARIABLE, RecorderProcess
+from profiler.samplers.exact_process import RecorderProcess
+from profiler.samplers.recorder_program import permit
 
 LOWEST_HZ = 1.0
 HIGHEST_HZ = 10_000.0
-PERMIT = (
-    f"run as root, or give the recorder alone what it needs: {COMMAND_VARIABLE}='sudo -n PATH/TO/profiler-recorder' "
-    "(docs/exact.md)"
-)
 
 
 class ExactSession:
@@ -92,7 +89,7 @@ class Exact:
                 finally:
                     recorder.close()
             except SamplerError as error:
-                return Missing(reason=error.message, fix=PERMIT)
+                return Missing(reason=error.message, fix=permit())
         return None
 
     def wrap(self, launch: Launch, options: SamplerOptions, folder: Path) -> Launch:

@@ -19,9 +19,7 @@ from typing import Any, BinaryIO
 import msgspec
 
 from profiler.errors import SamplerError
-
-COMMAND_VARIABLE = "PROFILER_RECORDER"
-"""Command line of the recorder, where it is not this interpreter: a program with capabilities, or one under sudo."""
+from profiler.samplers.recorder_program import COMMAND_VARIABLE, capable_program
 
 ANSWER_TIMEOUT_S = 60.0
 _PR_SET_PDEATHSIG = 1
@@ -34,6 +32,8 @@ def recorder_command() -> tuple[str, ...]:
     named = os.environ.get(COMMAND_VARIABLE)
     if named:
         return tuple(shlex.split(named))
+    if os.geteuid() != 0 and (capable := capable_program()) is not None:
+        return (str(capable),)
     root = Path(__file__).resolve().parents[2]
     return (sys.executable, "-S", "-E", "-c", _SERVE, str(root))
 
@@ -126,5 +126,8 @@ class RecorderProcess:
         try:
             self._process.wait(5)
         except subprocess.TimeoutExpired:
-            self._process.kill()
+            try:
+                self._process.kill()
+            except PermissionError:  # under sudo it is root's; its input is closed, which ends it
+                return
             self._process.wait()

@@ -17,7 +17,8 @@ from sampled_stacks import build_oracle, interpreters, running_oracle, sample, s
 from profiler.errors import SamplerError, UsageError
 from profiler.samplers.base import SamplerOptions
 from profiler.samplers.exact import Exact, ExactSession
-from profiler.samplers.exact_process import COMMAND_VARIABLE, RecorderProcess, recorder_command
+from profiler.samplers.exact_process import RecorderProcess, recorder_command
+from profiler.samplers.recorder_program import COMMAND_VARIABLE
 
 PYTHON = Path(sys.executable)
 CAPABILITIES = "+bpf,+perfmon,+sys_ptrace"
