@@ -81,6 +81,7 @@ def run(namespace: argparse.Namespace) -> int:
             options.duration_s,
             Path(folder) / "load.log",
             lambda _step, tick: progress.tick(tick),
+            progress.advance,
         )
     if options.as_json:
         print_json(load_object(options.specs, driven))

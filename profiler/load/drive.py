@@ -29,10 +29,20 @@ class Driven(msgspec.Struct, frozen=True, kw_only=True):
     interrupted: bool = False
 
 
+def _ignore(_done: int, _total: int) -> None:
+    return None
+
+
 def drive(
-    generator: LoadGenerator, spec: LoadSpec, duration_s: float, log: Path, progress: Callable[[Tick], None]
+    generator: LoadGenerator,
+    spec: LoadSpec,
+    duration_s: float,
+    log: Path,
+    progress: Callable[[Tick], None],
+    advance: Callable[[int, int], None] = _ignore,
 ) -> Driven:
-    """Measure for that long. Ctrl-C ends it early and keeps the windows that were over.
+    """Measure for that long. Ctrl-C ends it early and keeps the windows that were over; `advance` is told how many
+    those are, and of how many.
 
     Raises:
         Interrupted: before a window was over.
@@ -56,10 +66,12 @@ def drive(
         for window in planned:
             session.begin(window)
         for window in planned:
+            advance(window.index, windows)
             if isinstance(session, NativeSession):
                 counts.extend(session.collect(window, progress))
             else:
                 counts.extend(session.collect(window))
+        advance(windows, windows)
         done = True
     except KeyboardInterrupt:
         interrupted = True
@@ -78,12 +90,13 @@ def drive_steps(
     duration_s: float,
     log: Path,
     progress: Callable[[int, Tick], None],
+    advance: Callable[[int, int], None] = _ignore,
 ) -> tuple[Driven, ...]:
     """Each spec in turn against the same server, which stays warm; an interruption ends the walk after its step."""
     driven: list[Driven] = []
     for number, spec in enumerate(specs):
         try:
-            driven.append(drive(generator, spec, duration_s, log, functools.partial(progress, number)))
+            driven.append(drive(generator, spec, duration_s, log, functools.partial(progress, number), advance))
         except Interrupted:
             if not driven:
                 raise

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,17 @@ def warm(session: NativeSession) -> None:
         session.warm_up(lambda _: None)
     except TargetError as error:
         assert "no request was answered" in error.message
+
+
+def await_requests(served: Callable[[], int], since_ns: int) -> None:
+    """Until the server has answered more than it had at that instant of CLOCK_MONOTONIC."""
+    deadline = since_ns + 10 * 10**9
+    while time.monotonic_ns() < since_ns:
+        time.sleep(0.001)
+    before = served()
+    while served() == before:
+        assert time.monotonic_ns() < deadline, "nothing was answered"
+        time.sleep(0.001)
 
 
 def run_load(spec: LoadSpec, log: Path, seconds: float = 0.5, blocks: int = 4) -> tuple[LoadResult, list[BlockCount]]:

@@ -16,7 +16,7 @@ from pathlib import Path
 import load_servers as servers
 import psutil
 import pytest
-from load_helpers import load_spec, run_load
+from load_helpers import await_requests, load_spec, run_load
 
 from profiler.errors import ProfilerError, TargetError, UsageError
 from profiler.load.native import NativeGenerator
@@ -157,7 +157,7 @@ def test_a_worker_killed_under_load_is_counted(tmp_path: Path, log: Path) -> Non
         session.warm_up(lambda _: None)
         window = Window(index=0, start_ns=time.monotonic_ns() + 50_000_000, block_ns=200_000_000, blocks=4)
         session.begin(window)
-        time.sleep(0.3)
+        await_requests(lambda: sum(struct.unpack("qq", file.read_bytes())), window.start_ns)
         os.kill(first, signal.SIGKILL)
         counts = session.collect(window)
         account = session.stop().account
