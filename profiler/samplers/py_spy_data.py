@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from profiler.model.profile import NO_BLOCK, Int64, RawCapture, RawFrame, Samples
+from profiler._native import module_traits
+from profiler.model.profile import NO_BLOCK, Int64, Language, ModuleTraits, RawCapture, RawFrame, Samples
 from profiler.stacks.pyspy_raw import parse_pyspy_raw
 
 _GOLDEN = (5**0.5 - 1) / 2
@@ -51,7 +52,18 @@ def merge_windows(windows: Sequence[Window], weight_ns: float) -> RawCapture:
         time_ns=time_ns, pid=pid, tid=tid, block=np.full(size, NO_BLOCK, dtype=np.int64),
         weight_ns=np.full(size, round(weight_ns), dtype=np.int64), stack=stack,
     )  # fmt: skip
-    return RawCapture(frames=tuple(frames), stacks=tuple(stacks), samples=samples, threads=threads)
+    return RawCapture(
+        frames=tuple(frames), stacks=tuple(stacks), samples=samples, threads=threads, modules=read_traits(frames)
+    )
+
+
+def read_traits(frames: Iterable[RawFrame]) -> dict[str, ModuleTraits]:
+    """What the files say of themselves: py-spy gives their paths and, where they are stripped, no names that would."""
+    paths = {frame.module for frame in frames if frame.kind == "native" and frame.module.startswith("/")}
+    return {
+        str(path): ModuleTraits(language=Language(language), build_id=build_id, stripped=stripped)
+        for path, (language, build_id, stripped) in module_traits(sorted(paths)).items()
+    }
 
 
 def spread(count: int, start_ns: int, end_ns: int) -> Int64:

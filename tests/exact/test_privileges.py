@@ -4,21 +4,18 @@ from __future__ import annotations
 
 import json
 import os
-import pwd
 import shutil
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from unprivileged import NOBODY, ROOT, as_nobody, folder_of_nobody
 
 from profiler.samplers.recorder_program import CAPABILITIES, COMMAND_VARIABLE
 
-ROOT = Path(__file__).resolve().parents[2]
-NOBODY = pwd.getpwnam("nobody")
 SUDOERS = Path("/etc/sudoers.d/hotpath-profiler-test")
 
 # Samples a process of the same user; prints what came of it.
@@ -37,7 +34,6 @@ target.stdout.readline()
 session = Exact().attach([target.pid], SamplerOptions(hz=999), Path(sys.argv[1]))
 with open(f"/proc/{session.recorder_pid}/status") as status:
     uids = {line.split(":")[0]: line.split()[1:] for line in status if line.startswith(("Uid", "CapPrm"))}
-before = os.times()
 session.on()
 while sum(map(float, open(f"/proc/{target.pid}/stat").read().rsplit(")")[1].split()[11:13])) < 50:
     pass
@@ -62,27 +58,13 @@ def recorder() -> Path:
 
 @pytest.fixture
 def own() -> Iterator[Path]:
-    """A folder that belongs to nobody: pytest's own are closed to others."""
-    folder = Path(tempfile.mkdtemp(prefix="profiler-nobody-"))
-    os.chown(folder, NOBODY.pw_uid, NOBODY.pw_gid)
-    try:
+    with folder_of_nobody() as folder:
         yield folder
-    finally:
-        shutil.rmtree(folder)
 
 
-def as_nobody(*arguments: str, folder: Path, command: str | None) -> subprocess.CompletedProcess[str]:
-    env = {name: value for name, value in os.environ.items() if name != COMMAND_VARIABLE}
-    env |= {"HOME": str(folder), "PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"}
-    if command is not None:
-        env[COMMAND_VARIABLE] = command
-    wrapper = ["unshare", "--mount", "--propagation", "private", sys.executable, str(ROOT / "tests/exact/as_nobody.py")]
-    argv = [*wrapper, sys.executable, *arguments]
-    return subprocess.run(argv, env=env, cwd=folder, capture_output=True, text=True, timeout=120, check=False)
-
-
-def recorded(folder: Path, command: str | None) -> dict[str, Any]:
-    done = as_nobody("-c", RECORD, str(folder), folder=folder, command=command)
+def recorded(folder: Path, command: str) -> dict[str, Any]:
+    env = {"PYTHONPATH": str(ROOT), COMMAND_VARIABLE: command}
+    done = as_nobody(sys.executable, "-c", RECORD, str(folder), folder=folder, **env)
     assert done.returncode == 0, done.stderr
     answer: dict[str, Any] = json.loads(done.stdout)
     return answer
@@ -95,7 +77,7 @@ def assert_it_was_sampled(told: dict[str, Any]) -> None:
 
 
 def test_doctor_says_the_exact_commands(recorder: Path, own: Path) -> None:
-    done = as_nobody("-m", "profiler", "doctor", "--json", folder=own, command=None)
+    done = as_nobody(sys.executable, "-m", "profiler", "doctor", "--json", folder=own, PYTHONPATH=str(ROOT))
     (exact,) = [entry for entry in json.loads(done.stdout)["samplers"] if entry["name"] == "exact"]
     assert not exact["usable"] and "refused" in exact["reason"]
     command = exact["fix"].partition("what it needs: ")[2].partition(";")[0]

@@ -15,10 +15,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from profiler.errors import SamplerError
+from profiler.model.profile import Language
 from profiler.samplers import find_sampler
 from profiler.samplers.base import SamplerOptions
 from profiler.samplers.py_spy import PySpySession
 from profiler.samplers.py_spy_data import Window, merge_windows, spread
+from profiler.samplers.scalene import cpu_ticks
+from profiler.stacks import build_profile
 
 OPTIONS = SamplerOptions(hz=100)
 
@@ -92,6 +95,46 @@ def test_an_interrupt_in_a_window_leaves_no_process(tmp_path: Path) -> None:
         pid = session.py_spy_pid
         assert len(session.finish().samples) == 0
         assert not Path(f"/proc/{pid}").exists()
+
+
+RUST = """
+#[no_mangle]
+pub extern "C" fn spin(rounds: u64) -> u64 {
+    inner(rounds)
+}
+
+#[inline(never)]
+fn inner(rounds: u64) -> u64 {
+    let text: Vec<u64> = (0..rounds).map(std::hint::black_box).collect();
+    text[rounds as usize / 2]
+}
+"""
+SPINNING = "import ctypes, sys; spin = ctypes.PyDLL(sys.argv[1]).spin; print(1, flush=True)\nwhile True: spin(100_000)"
+
+
+def test_a_stripped_rust_library_counts_as_rust(tmp_path: Path) -> None:
+    library = tmp_path / "libspin.so"
+    (tmp_path / "spin.rs").write_text(RUST)
+    options = ["--crate-type", "cdylib", "-O", "-C", "strip=symbols", "-o", str(library)]
+    subprocess.run(["rustc", *options, str(tmp_path / "spin.rs")], check=True)
+    with subprocess.Popen([sys.executable, "-c", SPINNING, library], stdout=subprocess.PIPE) as process:
+        try:
+            assert process.stdout is not None
+            process.stdout.readline()
+            session = PySpySession([process.pid], OPTIONS, tmp_path)
+            session.on()
+            ticks = cpu_ticks(process.pid)
+            while (now := cpu_ticks(process.pid)) and ticks and now[0] < ticks[0] + 50:
+                pass
+            session.off()
+        finally:
+            process.kill()
+        capture = session.finish()
+    assert capture.modules[str(library)].language is Language.RUST and capture.modules[str(library)].stripped
+    profile = build_profile(capture)
+    own = [frame for frame in profile.frames if frame.module == "libspin.so"]
+    assert own and {frame.language for frame in own} == {Language.RUST}
+    assert Language.CPYTHON in {frame.language for frame in profile.frames}
 
 
 def test_a_process_without_python_is_a_clear_error(tmp_path: Path) -> None:
