@@ -1,8 +1,10 @@
 //! A process seen from outside: its memory, its mappings, its place in the process tree.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::PathBuf;
 
+use crate::clock::parse_cpus;
 use crate::error::{Error, Result};
 
 /// One line of `/proc/PID/maps`.
@@ -84,6 +86,16 @@ pub fn read_status(pid: u32) -> Option<Status> {
     Some(Status { parent: fields.get(1)?.parse().ok()?, space: fields.get(25)?.parse().ok()? })
 }
 
+/// The CPUs that any thread of a process may run on; none where it is gone.
+pub fn allowed_cpus(pid: u32) -> BTreeSet<u32> {
+    let tasks = fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
+    let lists = tasks.filter_map(|task| {
+        let status = fs::read_to_string(task.path().join("status")).ok()?;
+        parse_cpus(status.lines().find_map(|line| line.strip_prefix("Cpus_allowed_list:"))?)
+    });
+    lists.flatten().collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -110,5 +122,7 @@ mod tests {
         let value = 0x0123_4567_89ab_cdef_u64;
         assert_eq!(read_word(pid, (&raw const value) as u64), Some(value));
         assert_eq!(read_word(pid, 8), None);
+        assert!(!allowed_cpus(pid).is_empty());
+        assert!(allowed_cpus(u32::MAX >> 1).is_empty());
     }
 }

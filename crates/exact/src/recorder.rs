@@ -52,10 +52,9 @@ impl Recorder {
     /// Prepare to sample these processes; nothing is sampled yet.
     pub fn attach(pids: &[u32], period_ns: u64) -> Result<Self> {
         let program = Program::load()?;
-        let clock = Clock::open(program.descriptor()?, period_ns)?;
         let mut recorder = Self {
             program,
-            clock,
+            clock: Clock::new(period_ns),
             targets: pids.iter().copied().collect(),
             strangers: HashSet::new(),
             processes: HashMap::new(),
@@ -68,7 +67,14 @@ impl Recorder {
         for pid in pids {
             recorder.describe(*pid, 0)?;
         }
+        recorder.cover_cpus()?;
         Ok(recorder)
+    }
+
+    /// Have a clock on every CPU that the target may use now.
+    fn cover_cpus(&mut self) -> Result<()> {
+        let cpus = self.targets.iter().flat_map(|pid| process::allowed_cpus(*pid)).collect();
+        self.clock.cover(self.program.descriptor()?, &cpus)
     }
 
     /// Version and file of each interpreter found, by process.
@@ -78,6 +84,7 @@ impl Recorder {
 
     /// Start taking samples.
     pub fn on(&mut self) -> Result<()> {
+        self.cover_cpus()?;
         self.clock.enable()
     }
 
