@@ -8,7 +8,8 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from profiler._native import module_traits
-from profiler.model.profile import NO_BLOCK, Int64, Language, ModuleTraits, RawCapture, RawFrame, Samples
+from profiler.model.frame import Language
+from profiler.model.profile import NO_BLOCK, Int64, ModuleTraits, RawCapture, RawFrame, Samples
 from profiler.stacks.pyspy_raw import parse_pyspy_raw
 
 _GOLDEN = (5**0.5 - 1) / 2

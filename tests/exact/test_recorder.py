@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 from sampled_stacks import build_oracle, interpreters, running_oracle, sample, stacks_of
 
@@ -48,6 +49,19 @@ def kernel_objects(pid: int) -> set[tuple[str, int]]:
     return {(name.partition("_")[0], int(number)) for name, number in lines}
 
 
+def event_holders() -> set[int]:
+    """Processes that hold a perf event."""
+    holders = set()
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            links = [str(link.readlink()) for link in (process / "fd").iterdir()]
+        except OSError:  # ended while it was looked at
+            continue
+        if "anon_inode:[perf_event]" in links:
+            holders.add(int(process.name))
+    return holders
+
+
 def existing() -> set[tuple[str, int]]:
     return {
         (kind, entry["id"])
@@ -59,7 +73,7 @@ def existing() -> set[tuple[str, int]]:
 
 
 def test_a_killed_recorder_leaves_nothing_in_the_kernel(busy: int, tmp_path: Path) -> None:
-    held = set()
+    held, killed = set(), set()
     for _ in range(20):
         recorder = RecorderProcess(tmp_path / "recorder.log")
         recorder.ask("attach", pids=[busy], period_ns=1_000_000, folder=str(tmp_path))
@@ -67,12 +81,17 @@ def test_a_killed_recorder_leaves_nothing_in_the_kernel(busy: int, tmp_path: Pat
         own = kernel_objects(recorder.pid)
         assert {kind for kind, _ in own} == {"prog", "map"}
         held |= own
+        assert recorder.pid in event_holders(), "the recorder holds the events, and the target does not"
+        assert busy not in event_holders()
+        killed.add(recorder.pid)
         os.kill(recorder.pid, signal.SIGKILL)
         recorder.close()
     deadline = time.monotonic() + 10
     while (left := held & existing()) and time.monotonic() < deadline:
         time.sleep(0.05)
     assert not left
+    assert not event_holders() & (killed | {busy})
+    assert not any(Path(f"/proc/{pid}").exists() for pid in killed)
     assert Path(f"/proc/{busy}").exists()
 
 
@@ -84,16 +103,28 @@ def test_a_recorder_ends_with_its_input(busy: int, tmp_path: Path) -> None:
     assert not Path(f"/proc/{recorder.pid}").exists()
 
 
+def use_cpu(pid: int, seconds: float) -> None:
+    """Return when a process has used that much more CPU time."""
+
+    def used() -> float:
+        times = psutil.Process(pid).cpu_times()
+        return float(times.user + times.system)
+
+    enough = used() + seconds
+    while used() < enough:
+        time.sleep(0.01)
+
+
 def test_nothing_is_sampled_while_it_is_off(busy: int, tmp_path: Path) -> None:
     session = ExactSession([busy], SamplerOptions(hz=999), tmp_path)
     spans = []
     for _ in range(2):
         started = time.monotonic_ns()
         session.on()
-        time.sleep(0.3)
+        use_cpu(busy, 0.3)
         session.off()
         spans.append((started, time.monotonic_ns()))
-        time.sleep(0.3)
+        use_cpu(busy, 0.3)
     capture = session.finish()
     assert len(capture.samples) > 20
     assert all(any(start <= at <= end for start, end in spans) for at in capture.samples.time_ns.tolist())

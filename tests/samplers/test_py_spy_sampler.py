@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from profiler.errors import SamplerError
-from profiler.model.profile import Language
+from profiler.model.frame import Language
 from profiler.samplers import find_sampler
 from profiler.samplers.base import SamplerOptions
 from profiler.samplers.py_spy import PySpySession
