@@ -16,7 +16,7 @@ from profiler.capture.schedule import PlannedWindow
 from profiler.errors import ProfilerError, SamplerError, TargetError
 from profiler.load import LoadSession, find_generator
 from profiler.load.verdict import judge_with_server
-from profiler.model.block import Block, BlockCount, Window
+from profiler.model.block import Block, BlockCount, LoadBlock, LoadBlocks, Window
 from profiler.model.launch import Launch
 from profiler.model.load import LoadResult, LoadSpec
 from profiler.model.profile import RawCapture
@@ -65,6 +65,7 @@ class Segment:
         self._wrapped: set[str] = set()
         self._overlays: tuple[Overlay, ...] = ()
         self.blocks: list[Block] = []
+        self._load_blocks: list[LoadBlock] = []
         self.captures: dict[str, RawCapture] = {}
         self.load_result: LoadResult | None = None
         self.target_info: TargetInfo | None = None
@@ -175,6 +176,16 @@ class Segment:
         if (ended := self._target.ended()) is not None:
             raise TargetError(f"the target {ended} while it was measured", hint="its last lines are in the run's logs")
         edges = window.edges()
+        if self._load is not None:
+            self._load_blocks.extend(
+                LoadBlock(
+                    start_ns=edges[i],
+                    end_ns=edges[i + 1],
+                    server_cpu_ns=readings[i + 1] - readings[i],
+                    count=counts[i],
+                )
+                for i in range(window.blocks)
+            )
         return [
             Block(
                 index=len(self.blocks) + i,
@@ -223,7 +234,11 @@ class Segment:
         return judge_with_server(result, server_busy(self.blocks, len(cpus)))
 
     def keep_attachments(self, folder: Path) -> None:
-        """Move the files that samplers want kept (they put them under `keep/` in their folder) into the run."""
+        """Move the files that samplers want kept (they put them under `keep/` in their folder) into the run, and write
+        what the load generator says of each block."""
+        if self._load_blocks:
+            kept = LoadBlocks(segment=self._number, blocks=tuple(self._load_blocks))
+            (folder / f"load-blocks-{self._number}.json").write_bytes(msgspec.json.encode(kept))
         for path in self._scratch.glob("*/keep/*"):
             path.rename(folder / path.name)
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
+LOAD_BLOCKS_SCHEMA = "profiler.load-blocks/1"
+
 
 class Window(msgspec.Struct, frozen=True, kw_only=True):
     """A stretch of measured time agreed in advance: equal blocks from an instant still to come."""
@@ -57,6 +59,23 @@ class BlockCount(msgspec.Struct, frozen=True, kw_only=True):
     lag: str = ""
     """HDR histogram of the generator's own delay: behind its schedule, or between an answer and its handling."""
     endpoints: tuple[EndpointCount, ...] = ()
+
+
+class LoadBlock(msgspec.Struct, frozen=True, kw_only=True):
+    """One block of a run as the load generator saw it, with the server's CPU time between the same instants."""
+
+    start_ns: int
+    end_ns: int
+    server_cpu_ns: int
+    count: BlockCount
+
+
+class LoadBlocks(msgspec.Struct, frozen=True, kw_only=True):
+    """All of one start of the target."""
+
+    schema: str = LOAD_BLOCKS_SCHEMA
+    segment: int
+    blocks: tuple[LoadBlock, ...]
 
 
 class Block(msgspec.Struct, frozen=True, kw_only=True):

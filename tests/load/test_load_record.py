@@ -11,8 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import load_servers as servers
+import msgspec
 import pytest
 
+from profiler.load.latency import merge
+from profiler.model.block import LoadBlocks
 from profiler.model.load import Endpoint
 from profiler.targets.readiness import constant_length
 
@@ -71,6 +74,13 @@ def test_the_verdict_knows_the_servers_share(tmp_path: Path) -> None:
     length = sum(block["end_ns"] - block["start_ns"] for block in metadata["blocks"])
     assert load["headroom"]["server_busy"] == pytest.approx(cpu / length / cpus)
     assert load["errors"] == {}
+    kept = msgspec.json.decode((tmp_path / "run/attachments/load-blocks-0.json").read_bytes(), type=LoadBlocks)
+    assert [(b.start_ns, b.end_ns, b.server_cpu_ns, b.count.requests) for b in kept.blocks] == [
+        (b["start_ns"], b["end_ns"], b["cpu_ns"], b["requests"]) for b in metadata["blocks"]
+    ]
+    assert sum(block.count.generator_cpu_ns for block in kept.blocks) == load["generator_cpu_ns"] > 0
+    corrected = merge(endpoint.corrected for block in kept.blocks for endpoint in block.count.endpoints)
+    assert corrected == load["histograms"]["corrected"]
 
 
 def test_a_length_is_expected_only_of_bodies_that_stay_the_same() -> None:
