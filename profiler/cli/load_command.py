@@ -50,8 +50,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="what {NAME} in path and body stands for, one value per request",
     )  # fmt: skip
     request.add_argument(
-        "--also", action="append", default=[], metavar="WEIGHT:PATH",
-        help="a further endpoint, asked for with GET; the first has weight 1",
+        "--also", action="append", default=[], metavar="WEIGHT:[METHOD:]PATH",
+        help="a further endpoint, without a body; the first has weight 1",
     )  # fmt: skip
     offered = parser.add_argument_group("load")
     offered.add_argument("--connections", type=_numbers, default=(50,), metavar="N[,N]", help="several: one step each")
@@ -150,11 +150,15 @@ def _options(namespace: argparse.Namespace) -> LoadOptions:
 
 
 def _further(text: str, templates: dict[str, tuple[str, ...]]) -> Endpoint:
-    weight, _, path = text.partition(":")
+    weight, _, rest = text.partition(":")
+    method, path = ("GET", rest) if rest.startswith("/") else rest.split(":", 1) if ":" in rest else ("", "")
     try:
-        return Endpoint(path=values.endpoint_path(path), weight=values.positive(weight), values=templates)
+        return Endpoint(
+            path=values.endpoint_path(path), method=method.upper(), weight=values.positive(weight), values=templates
+        )
     except argparse.ArgumentTypeError:
-        raise UsageError(f"{text!r} is not WEIGHT:PATH", hint="write it like --also 0.5:/users") from None
+        hint = "write it like --also 0.5:/users or --also 0.5:DELETE:/users/{id}"
+        raise UsageError(f"{text!r} is not WEIGHT:[METHOD:]PATH", hint=hint) from None
 
 
 def _numbers(text: str) -> tuple[int, ...]:

@@ -43,6 +43,20 @@ def test_steps_against_one_warm_server() -> None:
     assert "account:" in table.stdout
 
 
+def test_further_endpoints_with_weight_and_method() -> None:
+    with servers.serve(servers.fine) as server:
+        done = load(f"{server.url}/a", *SHORT, "--also", "0.5:/b", "--also", "2:delete:/c/{id}", "--values", "id=4,5")
+        value = load(f"{server.url}/a", *SHORT, "--also", "0.5:/b", "--json")
+        asked = {line.decode().rsplit(" ", 1)[0] for line in server.lines}
+    assert asked == {"GET /a", "GET /b", "DELETE /c/4", "DELETE /c/5"}
+    assert "DELETE /c/{id}" in done.stdout
+    results = json.loads(value.stdout)["steps"][0]["result"]["endpoints"]
+    assert [(result["method"], result["path"]) for result in results] == [("GET", "/a"), ("GET", "/b")]
+    assert all(result["requests"] > 0 and result["latency_ms"] for result in results)
+    for wrong in ("/b", "x:/b", "1:b", "0:/b"):
+        assert load("http://127.0.0.1:1/", "--also", wrong).returncode == 2
+
+
 def test_exit_codes() -> None:
     with servers.serve(servers.redirect) as server:
         redirected = load(server.url, *SHORT)
