@@ -25,7 +25,17 @@ RESULT = "scalene-raw.json"
 SUMMARY = "scalene.json"
 
 # scalene runs a script, and servers are started as modules too: this script stands between and becomes either.
+# Before it writes its result, scalene imports what the profiled files import, to see which of it is native. In a parent
+# of workers, which has not set the application up, such an import can raise anything, and the result would be lost.
 _ENTRY = """import runpy, sys
+from scalene.scalene_analysis import ScaleneAnalysis
+is_native = ScaleneAnalysis.is_native
+def is_native_if_it_can_be_imported(name):
+    try:
+        return is_native(name)
+    except Exception:
+        return False
+ScaleneAnalysis.is_native = staticmethod(is_native_if_it_can_be_imported)
 sys.argv = {argv!r}
 if {module!r}:
     runpy.run_module({module!r}, run_name="__main__", alter_sys=True)

@@ -12,11 +12,14 @@ import pytest
 
 from profiler.errors import SamplerError
 from profiler.model.launch import Launch
+from profiler.model.load import Endpoint
 from profiler.model.scalene import ScaleneSummary
 from profiler.samplers import find_sampler
 from profiler.samplers.base import SamplerOptions
 from profiler.samplers.scalene import cpu_ticks, summarise
+from profiler.targets import TargetSpec, start_target
 
+APPS = Path(__file__).resolve().parents[2] / "hotpaths" / "apps"
 OPTIONS = SamplerOptions(hz=100)
 PROGRAM = """
 import sys
@@ -59,6 +62,33 @@ def test_the_busy_line_is_found_however_the_program_is_started(how: tuple[str, .
     assert summary.lines[0].cpu > 0.5
     assert summary.memory
     assert summary.suspect == ""
+
+
+SERVERS = [
+    ("gunicorn", "django", "wsgi:application", "views.py"),
+    ("granian", "fastapi", "main:app", "main.py"),
+    ("robyn", "robyn", None, "app.py"),
+]
+
+
+@pytest.mark.parametrize(("kind", "folder", "app", "file"), SERVERS, ids=[server[0] for server in SERVERS])
+def test_servers_with_workers_of_their_own_leave_a_result(
+    kind: str, folder: str, app: str | None, file: str, tmp_path: Path
+) -> None:
+    sampler = find_sampler("scalene")
+    spec = TargetSpec(folder=APPS / folder, kind=kind, app=app)
+    target = start_target(spec, wrap=lambda launch: sampler.wrap(launch, OPTIONS, tmp_path), logs=tmp_path)
+    try:
+        target.wait_ready(Endpoint(path="/hello"), 60)
+        session = sampler.attach(target.pids(), OPTIONS, tmp_path)
+        session.on()
+        subprocess.run(["wrk", "-t1", "-c8", "-d2s", f"{target.url}/hello"], check=True, stdout=subprocess.DEVNULL)
+        session.off()
+    finally:
+        target.stop()
+    session.finish()
+    summary = msgspec.json.decode((tmp_path / "keep" / "scalene.json").read_bytes(), type=ScaleneSummary)
+    assert any(Path(line.file).name == file and line.cpu > 0 for line in summary.lines)
 
 
 def test_an_interpreter_without_scalene_is_told_the_command(tmp_path: Path) -> None:
