@@ -47,13 +47,22 @@ def _no_source(package: str, version: str, output: str) -> UsageError:
     """Tell a missing source distribution from any other failure, and name the newest version that has one."""
     known = re.search(r"\(from versions: (.*)\)", output)
     if known is None or known[1] == "none":
-        lines = [line for line in output.strip().splitlines() if line.startswith("ERROR")] or [output.strip()[-200:]]
-        return UsageError(f"the sources of {package} {version} could not be fetched: {lines[-1]}")
+        return UsageError(f"the sources of {package} {version} could not be fetched: {_why(output)}")
     newest = known[1].split(", ")[-1]
     return UsageError(
         f"{package} {version} was published without a source distribution",
         hint=f"the newest version with sources is {newest}: install that one, or take the names of function ranges",
     )
+
+
+def _why(output: str) -> str:
+    """The first cause that pip or the build backend names, which is the innermost one that says what was missing."""
+    causes = re.findall(r"Caused by:\s*\n\s*(\S.*)", output)
+    errors = re.findall(r"(?m)^ERROR:? *(.*)$", output)
+    if causes:
+        network = [cause for cause in causes if "resolve" in cause or "network" in cause or "not found" in cause]
+        return "; ".join(dict.fromkeys(network or causes[-1:]))
+    return errors[-1] if errors else output.strip()[-200:]
 
 
 def pinned_toolchain(source: Path) -> str | None:

@@ -12,7 +12,7 @@ import pytest
 from profiler.errors import UsageError
 from profiler.model.launch import Launch
 from profiler.overlays import build_overlay, cached_overlays, find_overlay, overlay_launch
-from profiler.overlays.source import fetch_sdist, keep_symbols, pinned_toolchain
+from profiler.overlays.source import _no_source, fetch_sdist, keep_symbols, pinned_toolchain
 from profiler.overlays.toolchain import installed_toolchain
 
 CARGO = """
@@ -127,6 +127,22 @@ def test_a_version_without_sources_names_the_newest_with_them(cache: Path, tmp_p
     with pytest.raises(UsageError, match=r"tinyext 0\.2\.0 was published without") as caught:
         fetch_sdist("tinyext", "0.2.0", tmp_path / "d", installed_toolchain()[0])
     assert "0.1.0" in (caught.value.hint or "")
+
+
+def test_a_failed_fetch_names_its_innermost_cause() -> None:
+    output = """
+      Caused by:
+        failed to load source for dependency `x`
+
+      Caused by:
+        failed to resolve address for git.example: Name or service not known
+      [end of output]
+    error: metadata-generation-failed
+    """
+    error = _no_source("tinyext", "1.0", output)
+    assert error.message.endswith(
+        "could not be fetched: failed to resolve address for git.example: Name or service not known"
+    )
 
 
 def test_a_package_that_is_not_installed_asks_for_the_version(cache: Path, python: str) -> None:
