@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from pathlib import Path
 
@@ -52,7 +53,14 @@ def offer(name: str, url: str, log: Path) -> tuple[LoadResult, int]:
     return result, sum(count.requests for count in counts)
 
 
-@pytest.mark.parametrize("name", ["native", "wrk", "locust"])
+@pytest.fixture(autouse=True)
+def tools_on_path(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where scripts/setup put oha."""
+    cache = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
+    monkeypatch.setenv("PATH", f"{cache}/hotpath-profiler/tools/bin{os.pathsep}{os.environ['PATH']}")
+
+
+@pytest.mark.parametrize("name", ["native", "wrk", "oha", "locust"])
 def test_the_contract(name: str, tmp_path: Path) -> None:
     file = tmp_path / "locustfile.py"
     file.write_text(LOCUSTFILE)
@@ -67,7 +75,7 @@ def test_the_contract(name: str, tmp_path: Path) -> None:
     assert bool(result.unmeasured) == bool(result.latency_ms.label) == (name != "native")
 
 
-@pytest.mark.parametrize("name", ["wrk", "locust"])
+@pytest.mark.parametrize("name", ["wrk", "oha", "locust"])
 def test_tools_count_wrong_statuses(name: str, tmp_path: Path) -> None:
     def failing(connection: servers.socket.socket, _request: bytes, _number: int) -> bool:
         connection.sendall(b"HTTP/1.1 503 No\r\nContent-Length: 0\r\n\r\n")
