@@ -134,7 +134,7 @@ def test_a_stripped_rust_library_counts_as_rust(tmp_path: Path) -> None:
     profile = build_profile(capture)
     own = [frame for frame in profile.frames if frame.module == "libspin.so"]
     assert own and {frame.language for frame in own} == {Language.RUST}
-    assert Language.CPYTHON in {frame.language for frame in profile.frames}
+    assert Language.PYTHON in {frame.language for frame in profile.frames}
 
 
 def test_a_process_without_python_is_a_clear_error(tmp_path: Path) -> None:
