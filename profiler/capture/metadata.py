@@ -45,19 +45,21 @@ def describe_capture(
     profile = dataclasses.replace(profile, samples=samples)
     sampled, measured, agreement = agreement_estimate(samples, blocks, sampler.name)
     segment = next((block.segment for block in blocks if block.sampler == sampler.name), 0)
+    waits = raw.clock == "wall"
     capture = Capture(
         sampler=sampler.name,
         version=raw.version,
         hz=options.hz,
+        clock=raw.clock,
         samples=len(samples),
         lost=raw.lost,
         quality=raw.quality,
         distorted=sampler.distortion,
         languages=language_shares(profile),
-        sampled_cpu_ns=sampled,
+        sampled_cpu_ns=0 if waits else sampled,
         measured_cpu_ns=measured,
-        # A sampler that takes no stacks at all (scalene) has nothing to be compared with.
-        agreement=agreement if profile.stacks else None,
+        # Waiting time and a sampler that takes no stacks at all (scalene) have nothing to be compared with.
+        agreement=agreement if profile.stacks and not waits else None,
         overhead=overhead_estimate(blocks, sampler.name, segment=segment),
         sampler_cpu_s=raw.sampler_cpu_s,
         warnings=raw.warnings,

@@ -100,6 +100,8 @@ class RawCapture:
     quality: dict[str, float] = dataclasses.field(default_factory=dict)
     """Shares from 0 to 1 by what they say: `truncated`, `unknown_symbols`, `errors`, `exact`, `unspliced`, …"""
     warnings: tuple[str, ...] = ()
+    clock: Literal["cpu", "wall"] = "cpu"
+    """What the weights are: CPU time, or wall time spent on no CPU."""
     version: str = ""
     """Version of the sampler's program."""
     sampler_cpu_s: float | None = None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from profiler.errors import SamplerError, UsageError
 from profiler.samplers.base import Missing, Sampler, SamplerOptions, SamplerSession
 from profiler.samplers.exact import Exact
+from profiler.samplers.exact_off_cpu import ExactOffCpu
 from profiler.samplers.none import NoSampler
 from profiler.samplers.perf import Perf, PerfTrampoline
 from profiler.samplers.py_spy import PySpy
@@ -15,7 +16,7 @@ __all__ = [
     "LADDER", "SAMPLERS", "Missing", "Sampler", "SamplerOptions", "SamplerSession", "find_sampler", "usable_ladder",
 ]  # fmt: skip
 
-SAMPLERS: tuple[Sampler, ...] = (Exact(), Perf(), PerfTrampoline(), PySpy(), Scalene(), NoSampler())
+SAMPLERS: tuple[Sampler, ...] = (Exact(), ExactOffCpu(), Perf(), PerfTrampoline(), PySpy(), Scalene(), NoSampler())
 
 LADDER = ("exact", "perf-trampoline", "perf", "py-spy")
 """What `record` takes where the user names no sampler: the first that can run, best picture first."""

@@ -28,10 +28,11 @@ HIGHEST_HZ = 10_000.0
 class ExactSession:
     """One recorder over all windows."""
 
-    def __init__(self, pids: Sequence[int], options: SamplerOptions, folder: Path) -> None:
+    def __init__(self, pids: Sequence[int], options: SamplerOptions, folder: Path, *, waits: bool = False) -> None:
         if not LOWEST_HZ <= options.hz <= HIGHEST_HZ:
             raise UsageError(f"a rate of {options.hz:g} samples per second", hint=f"{LOWEST_HZ:g} to {HIGHEST_HZ:g}")
         self._folder = folder
+        self._waits = waits
         self._period_ns = round(1e9 / options.hz)
         self._recorder = RecorderProcess(folder / "recorder.log")
         try:
@@ -41,6 +42,7 @@ class ExactSession:
                 period_ns=self._period_ns,
                 folder=str(folder.resolve()),
                 cpus=list(options.cpus),
+                waits=waits,
             )
         except SamplerError:
             self._recorder.close()
@@ -64,7 +66,23 @@ class ExactSession:
             self._recorder.ask("finish")
         finally:
             self._recorder.close()
-        return read_exact(self._folder, self._period_ns, __version__)
+        return read_exact(self._folder, self._period_ns, __version__, waits=self._waits)
+
+
+def probe_recorder(*, waits: bool) -> Missing | None:
+    """Really load the program and open the events: every refusal ends in the kernel's own reason."""
+    if sys.platform != "linux" or os.uname().machine != "x86_64":
+        return Missing(reason=f"the exact sampler knows x86-64 Linux only, not {os.uname().machine}", fix="")
+    with tempfile.TemporaryDirectory(prefix="profiler-probe-") as folder:
+        try:
+            recorder = RecorderProcess(Path(folder) / "recorder.log")
+            try:
+                recorder.ask("probe", waits=waits)
+            finally:
+                recorder.close()
+        except SamplerError as error:
+            return Missing(reason=error.message, fix=permit())
+    return None
 
 
 class Exact:
@@ -78,19 +96,7 @@ class Exact:
     distortion = ""
 
     def probe(self, options: SamplerOptions) -> Missing | None:
-        """Really load the program and open the events: every refusal ends in the kernel's own reason."""
-        if sys.platform != "linux" or os.uname().machine != "x86_64":
-            return Missing(reason=f"the exact sampler knows x86-64 Linux only, not {os.uname().machine}", fix="")
-        with tempfile.TemporaryDirectory(prefix="profiler-probe-") as folder:
-            try:
-                recorder = RecorderProcess(Path(folder) / "recorder.log")
-                try:
-                    recorder.ask("probe")
-                finally:
-                    recorder.close()
-            except SamplerError as error:
-                return Missing(reason=error.message, fix=permit())
-        return None
+        return probe_recorder(waits=False)
 
     def wrap(self, launch: Launch, options: SamplerOptions, folder: Path) -> Launch:
         return launch

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import msgspec
 import numpy as np
+import numpy.typing as npt
 
 from profiler.errors import SamplerError
 from profiler.model.profile import NO_BLOCK, ModuleTraits, RawCapture, RawFrame, Samples
@@ -18,6 +19,14 @@ OF_SAMPLES = (
     "gil_held", "gil_released", "gil_waiting", "unknown_symbols",
 )  # fmt: skip
 """Counts of samples that become shares of all samples, under the same names."""
+
+OF_WAITS = {
+    "gil_waiting": "[waiting for the GIL]",
+    "cpu_waiting": "[waiting for a CPU]",
+    "truncated": "[native frames missing]",
+    "unspliced": "[unspliced]",
+}
+"""Shares of the waiting time whose stacks hold a mark."""
 
 TOO_FEW_EXACT = 0.99
 TOO_MANY_EARLY = 0.01
@@ -37,8 +46,8 @@ class Content(msgspec.Struct, frozen=True, kw_only=True):
     cpu_s: float
 
 
-def read_exact(folder: Path, period_ns: int, version: str) -> RawCapture:
-    """The recorder's result; each sample stands for one period of CPU time.
+def read_exact(folder: Path, period_ns: int, version: str, *, waits: bool = False) -> RawCapture:
+    """The recorder's result; each sample stands for one period of CPU time, or of wall time where it took waits.
 
     Raises:
         SamplerError: the files are missing or damaged.
@@ -58,13 +67,14 @@ def read_exact(folder: Path, period_ns: int, version: str) -> RawCapture:
         stack=stack,
     )
     return RawCapture(
+        clock="wall" if waits else "cpu",
         frames=content.frames,
         stacks=content.stacks,
         samples=samples,
         modules=content.modules,
         threads={(pid_, tid_): name for pid_, tid_, name in content.threads},
         lost=content.lost,
-        quality=_shares(content),
+        quality=_wait_shares(content, stack) if waits else _shares(content),
         warnings=_warnings(content),
         version=version,
         sampler_cpu_s=content.cpu_s,
@@ -74,6 +84,19 @@ def read_exact(folder: Path, period_ns: int, version: str) -> RawCapture:
 def _shares(content: Content) -> dict[str, float]:
     total = max(content.samples, 1)
     return {name: content.counts[name] / total for name in OF_SAMPLES}
+
+
+def _wait_shares(content: Content, stack: npt.NDArray[np.int64]) -> dict[str, float]:
+    """Shares of the waiting time. The recorder's own counts are of stacks, one for each wait however long."""
+    weights = np.bincount(stack, minlength=len(content.stacks))
+    total = max(content.samples, 1)
+
+    def share(name: str) -> float:
+        marks = {number for number, frame in enumerate(content.frames) if frame.name == name}
+        held = [bool(marks.intersection(frames)) for frames in content.stacks]
+        return float(weights[np.array(held, dtype=np.bool_)].sum()) / total
+
+    return {label: share(mark) for label, mark in OF_WAITS.items()}
 
 
 def _warnings(content: Content) -> tuple[str, ...]:

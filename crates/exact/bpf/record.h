@@ -10,11 +10,15 @@
 
 enum register_index { BX, BP, SP, IP, R8, R9, R10, R11, R12, R13, R14, R15, REGISTERS };
 
+/* Set in `cpu` of what belongs to a wait; the other bits are the thread's number then, not a CPU's. */
+#define WAIT_STREAM 0x80000000u
+
 /* Records of one sample carry the same cpu and sequence; the sample itself comes last. */
 enum record_kind {
     RECORD_SAMPLE = 1,
     RECORD_STACK = 2,
     RECORD_KERNEL = 3,
+    RECORD_WAIT = 4,
 };
 
 enum walk_status {
@@ -74,6 +78,21 @@ struct stack_record {
 struct kernel_record {
     struct record_head head;
     __u64 addresses[MAX_KERNEL_FRAMES]; /* leaf first */
+};
+
+enum wait_kind {
+    WAIT_UNKNOWN = 0,  /* it began before the window */
+    WAIT_BLOCKED = 1,  /* inside a system call */
+    WAIT_RUNNABLE = 2, /* it could have run: preempted, or it gave its CPU away */
+    WAIT_FAULT = 3,    /* blocked outside a system call: a page that is being read */
+};
+
+struct wait_record {
+    struct record_head head;
+    __u64 from;
+    __u64 to;
+    __u32 kind;
+    __u32 thread; /* in the initial pid namespace */
 };
 
 struct sample_record {

@@ -21,10 +21,28 @@ struct thread_struct {
     unsigned long fsbase;
 } __attribute__((preserve_access_index));
 
+struct upid {
+    int nr;
+} __attribute__((preserve_access_index));
+
+struct pid {
+    unsigned int level;
+    struct upid numbers[];
+} __attribute__((preserve_access_index));
+
 struct task_struct {
     struct mm_struct *mm;
     struct task_struct *real_parent;
+    struct task_struct *group_leader;
     struct thread_struct thread;
+    struct pid *thread_pid;
+    int pid;
+    int tgid;
+    int on_cpu;
+    unsigned long nvcsw;
+    unsigned long nivcsw;
+    unsigned long long start_time;
+    char comm[COMM_BYTES];
 } __attribute__((preserve_access_index));
 
 /* Set by the recorder before loading. */
@@ -76,7 +94,7 @@ struct scratch {
 
 struct {
     __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-    __uint(max_entries, 1);
+    __uint(max_entries, 2); /* the second for threads looked at from outside, which can be interrupted */
     __type(key, __u32);
     __type(value, struct scratch);
 } scratches SEC(".maps");
@@ -88,9 +106,17 @@ static __always_inline __u64 count(__u32 which)
     return value ? (*value)++ : 0;
 }
 
-static __always_inline int read_word(__u64 address, __u64 *value)
+/* Read memory of the current thread where `other` is null, as it is known to be when the program is compiled. */
+static __always_inline long read_user(struct task_struct *other, void *into, __u32 bytes, __u64 address)
 {
-    return bpf_probe_read_user(value, sizeof(*value), (const void *)address);
+    if (other)
+        return bpf_copy_from_user_task(into, bytes, (const void *)address, other, 0);
+    return bpf_probe_read_user(into, bytes, (const void *)address);
+}
+
+static __always_inline long read_word(struct task_struct *other, __u64 address, __u64 *value)
+{
+    return read_user(other, value, sizeof(*value), address);
 }
 
 /* The layout of the current address space. A fork keeps the address, exec draws a new one. */
@@ -120,49 +146,52 @@ static __always_inline int descends_from_target(struct task_struct *task)
  * The thread state of the current thread. The interpreter's variable is empty whenever the thread has released the
  * GIL, which is when native code runs alone; the slot written by the GIL-state functions still points to the state.
  */
-static __always_inline __u32 find_thread_state(const struct layout *layout, __u64 fs_base, __u64 *state)
+static __always_inline __u32 find_thread_state(const struct layout *layout, __u64 fs_base, __u64 *state,
+                                               struct task_struct *other)
 {
     __u64 vector, block;
 
     *state = 0;
     if (layout->tls_rule == TLS_DYNAMIC) {
-        if (read_word(fs_base + TCB_DTV, &vector))
+        if (read_word(other, fs_base + TCB_DTV, &vector))
             return WALK_FAULT;
-        if (read_word(vector + DTV_ENTRY_BYTES * layout->tls_module, &block))
+        if (read_word(other, vector + DTV_ENTRY_BYTES * layout->tls_module, &block))
             return WALK_FAULT;
         if (block == DTV_UNALLOCATED || !block)
             return WALK_NO_STATE; /* this thread never entered the interpreter */
-        if (read_word(block + layout->tls_offset, state))
+        if (read_word(other, block + layout->tls_offset, state))
             return WALK_FAULT;
     } else if (layout->tls_rule == TLS_STATIC) {
-        if (read_word(fs_base + layout->tls_offset, state))
+        if (read_word(other, fs_base + layout->tls_offset, state))
             return WALK_FAULT;
     }
     if (*state)
         return WALK_ATTACHED;
-    if (read_word(fs_base + TCB_SLOTS + SLOT_BYTES * layout->key + SLOT_VALUE, state))
+    if (read_word(other, fs_base + TCB_SLOTS + SLOT_BYTES * layout->key + SLOT_VALUE, state))
         return WALK_FAULT;
     if (!*state)
         return WALK_NO_STATE;
-    if (layout->holder && !read_word(layout->holder, &vector) && vector == *state)
+    if (layout->holder && !read_word(other, layout->holder, &vector) && vector == *state)
         return WALK_ATTACHED;
     return WALK_DETACHED;
 }
 
-static __always_inline int find_first_frame(const struct layout *layout, __u64 state, __u64 ip, __u64 *frame)
+static __always_inline int find_first_frame(const struct layout *layout, __u64 state, __u64 ip, __u64 *frame,
+                                             struct task_struct *other)
 {
     __u64 holder = state;
 
     if (layout->cframe) {
-        if (read_word(state + layout->cframe, &holder))
+        if (read_word(other, state + layout->cframe, &holder))
             return -1;
-        if (ip >= layout->eval_start && ip < layout->eval_linked && read_word(holder + layout->cframe_previous, &holder))
+        if (ip >= layout->eval_start && ip < layout->eval_linked && read_word(other, holder + layout->cframe_previous, &holder))
             return -1;
     }
-    return read_word(holder + layout->current_frame, frame);
+    return read_word(other, holder + layout->current_frame, frame);
 }
 
-static __always_inline __u32 walk_frames(struct scratch *scratch, const struct layout *layout, __u64 frame)
+static __always_inline __u32 walk_frames(struct scratch *scratch, const struct layout *layout, __u64 frame,
+                                         struct task_struct *other)
 {
     __u32 code = layout->code & FIELD_MASK, instruction = layout->instruction & FIELD_MASK;
     __u32 owner = layout->owner & FIELD_MASK, previous = layout->previous & FIELD_MASK;
@@ -172,7 +201,7 @@ static __always_inline __u32 walk_frames(struct scratch *scratch, const struct l
 
         if (!frame)
             return 0;
-        if (bpf_probe_read_user(scratch->frame, FRAME_HEAD, (const void *)frame))
+        if (read_user(other, scratch->frame, FRAME_HEAD, frame))
             return WALK_FAULT;
         out->code_and_owner = (*(__u64 *)(scratch->frame + code) & CODE_MASK) | (__u64)scratch->frame[owner] << 56;
         out->instruction = *(__u64 *)(scratch->frame + instruction);
@@ -182,7 +211,8 @@ static __always_inline __u32 walk_frames(struct scratch *scratch, const struct l
     return frame ? WALK_TOO_DEEP : 0;
 }
 
-static __always_inline void walk_python(struct scratch *scratch, const struct layout *layout, __u64 fs_base)
+static __always_inline void walk_python(struct scratch *scratch, const struct layout *layout, __u64 fs_base,
+                                        struct task_struct *other)
 {
     struct sample_record *sample = &scratch->sample;
     __u64 state = 0, frame = 0;
@@ -192,15 +222,15 @@ static __always_inline void walk_python(struct scratch *scratch, const struct la
         sample->status = WALK_NO_PYTHON;
         return;
     }
-    sample->status = find_thread_state(layout, fs_base, &state);
+    sample->status = find_thread_state(layout, fs_base, &state, other);
     if (sample->status != WALK_ATTACHED && sample->status != WALK_DETACHED)
         return;
-    if (read_word(state + layout->state_interpreter, &sample->interpreter) ||
-        find_first_frame(layout, state, sample->registers[IP], &frame)) {
+    if (read_word(other, state + layout->state_interpreter, &sample->interpreter) ||
+        find_first_frame(layout, state, sample->registers[IP], &frame, other)) {
         sample->status = WALK_FAULT;
         return;
     }
-    trouble = walk_frames(scratch, layout, frame);
+    trouble = walk_frames(scratch, layout, frame, other);
     if (trouble)
         sample->status = trouble;
 }
@@ -229,7 +259,7 @@ static __always_inline void walk_python(struct scratch *scratch, const struct la
                 break;                                                                                     \
             if (part > CHUNK)                                                                              \
                 part = CHUNK;                                                                              \
-            if (bpf_probe_read_user(room->bytes + done, part, (const void *)(sample->registers[SP] + done)))          \
+            if (read_user(other, room->bytes + done, part, sample->registers[SP] + done))                      \
                 break;                                                                                     \
             room->record.bytes = done + part;                                                              \
         }                                                                                                  \
@@ -237,7 +267,7 @@ static __always_inline void walk_python(struct scratch *scratch, const struct la
         return;                                                                                            \
     }
 
-static __always_inline void copy_user_stack(const struct sample_record *sample)
+static __always_inline void copy_user_stack(const struct sample_record *sample, struct task_struct *other)
 {
     __u64 wanted = sample->stack_size ? sample->stack_size : unknown_stack;
 
@@ -386,14 +416,16 @@ int take_sample(struct bpf_perf_event_data *context)
     fs_base = task->thread.fsbase;
     sample->stack_size = measure_stack(sample->registers[SP], fs_base, space);
     if (layout)
-        walk_python(scratch, layout, fs_base);
+        walk_python(scratch, layout, fs_base, 0);
     if (sample->in_kernel)
         take_kernel_stack(context, scratch);
-    copy_user_stack(sample);
+    copy_user_stack(sample, 0);
     sample->walk_ns = bpf_ktime_get_ns() - started;
     emit_sample(scratch);
     return 0;
 }
+
+#include "waits.h"
 
 /* Reading user memory is open only to programs under a GPL-compatible licence. */
 char LICENSE[] SEC("license") = "GPL";

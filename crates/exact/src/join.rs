@@ -8,6 +8,7 @@ use crate::interpreter::Interpreter;
 use crate::record::{PythonFrame, Sample, Walk};
 use crate::space::{NativeStack, Role, Spaces};
 use crate::stacks::{Mark, Place, Stacks};
+use crate::waits::WaitKind;
 
 /// Owner byte of the frames that close a segment, CPython 3.12 and later.
 const FIRST_ENTRY_OWNER: u8 = 3;
@@ -80,6 +81,14 @@ impl Joiner {
         self.count(sample, bytes, &native, class, waits.is_some());
         leaf_first.reverse();
         self.stacks.stack(&leaf_first)
+    }
+
+    /// The number of the stack of a wait outside system calls, of which the kernel's side at most is known.
+    pub fn join_stackless(&mut self, kernel: &[u64], kind: WaitKind) -> u32 {
+        let mark = if kind == WaitKind::Runnable { Mark::CpuWait } else { Mark::PageWait };
+        let kernel = kernel.iter().rev().map(|address| Place::Kernel(*address));
+        let places: Vec<Place> = std::iter::once(Place::Mark(mark)).chain(kernel).collect();
+        self.stacks.stack(&places)
     }
 
     fn unwind(&mut self, sample: &Sample, bytes: &[u8]) -> NativeStack {

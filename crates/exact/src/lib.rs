@@ -22,3 +22,4 @@ pub mod serve;
 pub mod space;
 pub mod stacks;
 pub mod tls;
+pub mod waits;

@@ -155,6 +155,8 @@ fn mark_frame(mark: Mark, interpreter: &str) -> Frame {
     let (name, module) = match mark {
         Mark::Gap => ("[native frames missing]", ""),
         Mark::Unspliced => ("[unspliced]", ""),
+        Mark::CpuWait => ("[waiting for a CPU]", ""),
+        Mark::PageWait => ("[waiting for a page of memory]", ""),
         Mark::GilWait => ("[waiting for the GIL]", interpreter),
     };
     Frame { kind: "native", name: name.to_owned(), module: module.to_owned(), ..Frame::default() }

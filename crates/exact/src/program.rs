@@ -10,6 +10,7 @@ use aya::programs::PerfEvent;
 use aya::{Ebpf, EbpfLoader, Pod};
 
 use crate::error::{Error, Result};
+use crate::waits::{Waits, MOST_THREADS};
 
 /// The object the build script made, aligned as its reader expects.
 static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/walk.bpf.o"));
@@ -66,6 +67,8 @@ pub struct Counts {
 /// The loaded program with its maps.
 pub struct Program {
     loaded: Ebpf,
+    /// Where waits are taken instead of CPU time.
+    waits: Option<Waits>,
     layouts: HashMap<MapData, u64, Layout>,
     counters: PerCpuArray<MapData, u64>,
     /// Where samples arrive.
@@ -73,20 +76,26 @@ pub struct Program {
 }
 
 impl Program {
-    /// Load the program into the kernel.
+    /// Load what samples CPU time into the kernel.
     pub fn load() -> Result<Self> {
-        let (device, inode) = own_pid_namespace()?;
-        let mut loaded = EbpfLoader::new()
-            .override_global("pid_namespace_device", &device, true)
-            .override_global("pid_namespace_inode", &inode, true)
-            .load(OBJECT)
-            .map_err(|error| refused("the kernel refused the BPF maps", &error))?;
+        let mut loaded = prepare(0, 1)?;
         let program: &mut PerfEvent = loaded
             .program_mut("take_sample")
             .ok_or_else(|| Error::Target("the BPF object holds no program".to_owned()))?
             .try_into()
             .map_err(|error| refused("the BPF object holds another kind of program", &error))?;
         program.load().map_err(|error| refused("the kernel refused the BPF program", &error))?;
+        Self::of(loaded, None)
+    }
+
+    /// Load what samples waits, one instant of each thread's in each `period_ns` of wall time.
+    pub fn load_waits(period_ns: u64) -> Result<Self> {
+        let mut loaded = prepare(period_ns, MOST_THREADS)?;
+        let waits = Waits::load(&mut loaded)?;
+        Self::of(loaded, Some(waits))
+    }
+
+    fn of(mut loaded: Ebpf, waits: Option<Waits>) -> Result<Self> {
         let mut take = |name: &str| {
             loaded.take_map(name).ok_or_else(|| Error::Target(format!("the BPF object holds no map `{name}`")))
         };
@@ -97,6 +106,7 @@ impl Program {
             counters: PerCpuArray::try_from(maps.1).map_err(wrong)?,
             records: RingBuf::try_from(maps.2).map_err(wrong)?,
             loaded,
+            waits,
         })
     }
 
@@ -109,6 +119,21 @@ impl Program {
             .ok_or_else(|| Error::Target("the BPF program is gone".to_owned()))?;
         let fd = program.fd().map_err(|error| refused("the BPF program is not loaded", &error))?;
         Ok(fd.as_fd())
+    }
+
+    /// Whether waits are sampled instead of CPU time.
+    pub fn takes_waits(&self) -> bool {
+        self.waits.is_some()
+    }
+
+    /// Take waits from now on.
+    pub fn begin_waits(&mut self) -> Result<()> {
+        self.waits.as_mut().map_or(Ok(()), |waits| waits.begin(&mut self.loaded))
+    }
+
+    /// Take no more waits. Those under way are in the ring when this returns.
+    pub fn end_waits(&mut self) -> Result<()> {
+        self.waits.as_mut().map_or(Ok(()), |waits| waits.end(&mut self.loaded))
     }
 
     /// From now on, samples of this address space are taken, walked by this layout.
@@ -128,6 +153,18 @@ impl Program {
     }
 }
 
+/// The maps in the kernel, and the programs ready to be loaded.
+fn prepare(wait_period_ns: u64, threads: u32) -> Result<Ebpf> {
+    let (device, inode) = own_pid_namespace()?;
+    EbpfLoader::new()
+        .override_global("wait_period", &wait_period_ns, true)
+        .map_max_entries("waits", threads)
+        .override_global("pid_namespace_device", &device, true)
+        .override_global("pid_namespace_inode", &inode, true)
+        .load(OBJECT)
+        .map_err(|error| refused("the kernel refused the BPF maps", &error))
+}
+
 /// Device and inode of this process's pid namespace; zeros in the initial one, where no translation is needed.
 fn own_pid_namespace() -> Result<(u64, u64)> {
     use std::os::unix::fs::MetadataExt;
@@ -135,7 +172,8 @@ fn own_pid_namespace() -> Result<(u64, u64)> {
     Ok(if link.ino() == INITIAL_PID_NAMESPACE { (0, 0) } else { (link.dev(), link.ino()) })
 }
 
-fn refused(what: &str, error: &dyn std::error::Error) -> Error {
+/// A refusal of the kernel with all of its reasons.
+pub fn refused(what: &str, error: &dyn std::error::Error) -> Error {
     let mut message = format!("{what}: {error}");
     let mut source = error.source();
     while let Some(inner) = source {

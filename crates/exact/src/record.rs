@@ -2,6 +2,8 @@
 
 use profiler_unwind::Registers;
 
+use crate::waits::{Wait, WaitKind};
+
 /// What became of the walk over the CPython frames.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Walk {
@@ -58,6 +60,8 @@ pub enum Record<'a> {
     Stack(&'a [u8]),
     /// Kernel addresses, leaf first.
     Kernel(Vec<u64>),
+    /// What the sample stands for, where waits are sampled.
+    Wait(Wait),
 }
 
 const HEAD: usize = 16;
@@ -77,9 +81,19 @@ pub fn parse(bytes: &[u8]) -> Option<(u32, u64, Record<'_>)> {
             Record::Stack(bytes.get(STACK_HEAD..STACK_HEAD + length)?)
         }
         3 => Record::Kernel(words(&bytes[HEAD..]).filter(|address| *address != 0).collect()),
+        4 => Record::Wait(parse_wait(bytes)?),
         _ => return None,
     };
     Some((cpu, sequence, record))
+}
+
+fn parse_wait(bytes: &[u8]) -> Option<Wait> {
+    let kind = match u32_at(bytes, 32)? {
+        1 => WaitKind::Blocked,
+        2 => WaitKind::Runnable,
+        _ => WaitKind::Fault,
+    };
+    Some(Wait { from_ns: u64_at(bytes, 16)?, to_ns: u64_at(bytes, 24)?, kind, thread: u32_at(bytes, 36)? })
 }
 
 fn parse_sample(bytes: &[u8]) -> Option<Sample> {

@@ -10,6 +10,7 @@ use crate::process;
 use crate::program::{Counts, Layout, Program};
 use crate::record::{parse, Record, Sample};
 use crate::stacks::Row;
+use crate::waits::{Wait, WaitKind};
 
 /// A child that could not be described is looked at again after this long, in nanoseconds.
 const RETRY_NS: u64 = 200_000_000;
@@ -32,12 +33,14 @@ struct Pending {
     sequence: u64,
     stack: Vec<u8>,
     kernel: Vec<u64>,
+    wait: Option<Wait>,
 }
 
 /// Samples a target while it is on.
 pub struct Recorder {
     program: Program,
     clock: Clock,
+    period_ns: u64,
     targets: HashSet<u32>,
     strangers: HashSet<u32>,
     processes: HashMap<u32, Process>,
@@ -49,11 +52,12 @@ pub struct Recorder {
 }
 
 impl Recorder {
-    /// Prepare to sample these processes; nothing is sampled yet.
-    pub fn attach(pids: &[u32], period_ns: u64) -> Result<Self> {
-        let program = Program::load()?;
+    /// Prepare to sample these processes' CPU time, or what they wait for; nothing is sampled yet.
+    pub fn attach(pids: &[u32], period_ns: u64, waits: bool) -> Result<Self> {
+        let program = if waits { Program::load_waits(period_ns)? } else { Program::load()? };
         let mut recorder = Self {
             program,
+            period_ns,
             clock: Clock::new(period_ns),
             targets: pids.iter().copied().collect(),
             strangers: HashSet::new(),
@@ -73,6 +77,9 @@ impl Recorder {
 
     /// Have a clock on every CPU that the target may use now.
     fn cover_cpus(&mut self) -> Result<()> {
+        if self.program.takes_waits() {
+            return Ok(());
+        }
         let cpus = self.targets.iter().flat_map(|pid| process::allowed_cpus(*pid)).collect();
         self.clock.cover(self.program.descriptor()?, &cpus)
     }
@@ -84,12 +91,14 @@ impl Recorder {
 
     /// Start taking samples.
     pub fn on(&mut self) -> Result<()> {
+        self.program.begin_waits()?;
         self.cover_cpus()?;
         self.clock.enable()
     }
 
     /// Stop taking samples and join what is left.
     pub fn off(&mut self) -> Result<()> {
+        self.program.end_waits()?;
         self.clock.disable()?;
         self.drain();
         Ok(())
@@ -128,10 +137,12 @@ impl Recorder {
             pending.sequence = sequence;
             pending.stack.clear();
             pending.kernel.clear();
+            pending.wait = None;
         }
         match record {
             Record::Stack(bytes) => pending.stack.extend_from_slice(bytes),
             Record::Kernel(addresses) => pending.kernel = addresses,
+            Record::Wait(wait) => pending.wait = Some(wait),
             Record::Sample(sample) => return Some(Some((sample, cpu))),
         }
         Some(None)
@@ -158,8 +169,21 @@ impl Recorder {
         };
         // What was walked before the process was described, or after it became another program, has no Python side.
         let interpreter = process.interpreter.as_ref().filter(|_| process.identity == sample.space);
-        let stack = self.joiner.join(sample, &pending.stack, &pending.kernel, interpreter, process.relative);
-        self.joiner.stacks.rows.push(Row { time_ns: sample.time_ns, pid: sample.pid, tid: sample.tid, stack });
+        let (pid, tid) = (sample.pid, sample.tid);
+        match pending.wait {
+            Some(wait) if wait.kind != WaitKind::Blocked => {
+                let stack = self.joiner.join_stackless(&pending.kernel, wait.kind);
+                self.joiner.stacks.push_wait(wait, self.period_ns, pid, tid, stack);
+            }
+            Some(wait) => {
+                let stack = self.joiner.join(sample, &pending.stack, &pending.kernel, interpreter, process.relative);
+                self.joiner.stacks.push_wait(wait, self.period_ns, pid, tid, stack);
+            }
+            None => {
+                let stack = self.joiner.join(sample, &pending.stack, &pending.kernel, interpreter, process.relative);
+                self.joiner.stacks.rows.push(Row { time_ns: sample.time_ns, pid, tid, stack });
+            }
+        }
         self.joiner.stacks.threads.insert((sample.pid, sample.tid), sample.thread_name.clone());
     }
 

@@ -22,13 +22,19 @@ const NICENESS: i32 = 10;
 #[serde(tag = "do", rename_all = "snake_case", deny_unknown_fields)]
 enum Command {
     /// Whether this process may sample at all.
-    Probe {},
+    Probe {
+        #[serde(default)]
+        waits: bool,
+    },
     Attach {
         pids: Vec<u32>,
         period_ns: u64,
         folder: PathBuf,
         #[serde(default)]
         cpus: Vec<usize>,
+        /// Sample waits instead of CPU time.
+        #[serde(default)]
+        waits: bool,
     },
     On {},
     Off {},
@@ -109,13 +115,13 @@ fn obey(line: &str, session: &mut Option<Session>) -> Result<bool> {
     let command: Command =
         serde_json::from_str(line).map_err(|error| Error::Target(format!("not a command: {error}")))?;
     match command {
-        Command::Probe {} => {
+        Command::Probe { waits } => {
             let own = std::process::id();
-            Recorder::attach(&[own], 10_000_000)?;
+            Recorder::attach(&[own], 10_000_000, waits)?;
         }
-        Command::Attach { pids, period_ns, folder, cpus } => {
+        Command::Attach { pids, period_ns, folder, cpus, waits } => {
             yield_to_others(&cpus);
-            let recorder = Recorder::attach(&pids, period_ns)?;
+            let recorder = Recorder::attach(&pids, period_ns, waits)?;
             *session = Some(Session { recorder, folder, sampling: false, cpu_s: 0.0, cpu_from_s: 0.0 });
         }
         Command::On {} => attached(session)?.on()?,

@@ -6,6 +6,8 @@ use std::sync::Arc;
 use profiler_splice::Class;
 use profiler_symbols::Image;
 
+use crate::waits::Wait;
+
 /// A remark on a stack, shown as a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Mark {
@@ -15,6 +17,10 @@ pub enum Mark {
     Unspliced,
     /// The thread waits for the GIL.
     GilWait,
+    /// The thread could run, and has no CPU.
+    CpuWait,
+    /// The thread waits for a page of its memory to be read; its user stack is not taken then.
+    PageWait,
 }
 
 /// One frame before it has a name.
@@ -108,6 +114,11 @@ impl Stacks {
         self.stacks.push(numbers.clone());
         self.stack_numbers.insert(numbers, number);
         number
+    }
+
+    /// A row for each sampling instant in a wait.
+    pub fn push_wait(&mut self, wait: Wait, period_ns: u64, pid: u32, tid: u32, stack: u32) {
+        self.rows.extend(wait.instants(period_ns).map(|time_ns| Row { time_ns, pid, tid, stack }));
     }
 
     fn place(&mut self, place: Place) -> u32 {
