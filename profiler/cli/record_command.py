@@ -74,6 +74,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--duration", type=values.positive, default=10.0, metavar="S",
         help="sampled time per sampler; as much again is measured without sampling (default 10)",
     )  # fmt: skip
+    sampling.add_argument(
+        "--off-cpu", action="store_true",
+        help="also what threads wait for, in wall time: a capture `exact-off-cpu` of its own (exact sampler only)",
+    )  # fmt: skip
     sampling.add_argument("--perf-trampoline", action="store_true", help="Python names in perf; changes the target")
     sampling.add_argument(
         "--symbols",
@@ -183,7 +187,19 @@ def _samplers(namespace: argparse.Namespace) -> tuple[str, ...]:
     names = tuple(dict.fromkeys(namespace.sampler.split(","))) if namespace.sampler else ()
     if namespace.perf_trampoline:
         names = tuple("perf-trampoline" if name == "perf" else name for name in names) or ("perf-trampoline",)
-    return names
+    return _with_waits(names) if namespace.off_cpu else names
+
+
+def _with_waits(names: tuple[str, ...]) -> tuple[str, ...]:
+    """The samplers with the one of waits, at the exact sampler's rate."""
+    exact = [name for name in names or ("exact",) if name.partition("@")[0] == "exact"]
+    if not exact:
+        raise UsageError(
+            f"--off-cpu needs the exact sampler, and --sampler {','.join(names)} was given",
+            hint="leave --sampler away, or add exact to it",
+        )
+    waits = "exact-off-cpu" + "".join(exact[0].partition("@")[1:])
+    return tuple(dict.fromkeys((*(names or exact), waits)))
 
 
 def _show(recorded: Run) -> None:

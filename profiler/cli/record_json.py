@@ -45,6 +45,7 @@ def _record_object(metadata: RunMetadata, path: Path, capture: Capture | None) -
             "name": capture.sampler,
             "version": capture.version,
             "hz": capture.hz,
+            "clock": capture.clock,
             "samples": capture.samples,
             "lost": capture.lost,
             "quality": capture.quality,

@@ -12,7 +12,7 @@ from profiler.model.load import LoadResult
 from profiler.model.run import Capture, RunMetadata, RunState
 from profiler.views.summary import Summary
 
-LABEL = 13
+LABEL = 15
 
 
 def figures(console: Console, metadata: RunMetadata, summary: Summary | None) -> None:

@@ -10,7 +10,7 @@ from rich.text import Text
 
 from profiler.model.estimate import Estimate
 from profiler.model.frame import Frame, Language
-from profiler.views.basis import PER_REQUEST
+from profiler.views.basis import BY_REQUEST
 from profiler.views.heaviest import PathStep
 from profiler.views.language_bar import bar_cells
 from profiler.views.shorten import shorten
@@ -160,7 +160,7 @@ def _turns(path: Sequence[PathStep]) -> list[tuple[PathStep, int]]:
 
 
 def _figure(value: float, summary: Summary) -> str:
-    return f"{value:,.2f}" if summary.unit == PER_REQUEST else f"{value:,.4f}"
+    return f"{value:,.2f}" if summary.unit in BY_REQUEST else f"{value:,.4f}"
 
 
 def _plus_minus(estimate: Estimate, summary: Summary) -> str:

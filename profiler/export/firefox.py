@@ -186,7 +186,7 @@ def _sample_table(picture: Picture, node: Int64, rows: Int64, zero: int) -> dict
         "timeDeltas": np.round(np.diff(times, prepend=0.0), 6).tolist(),
         "weight": (weights / 1e6).tolist(),
         "weightType": "tracing-ms",
-        "threadCPUDelta": weights.tolist(),
+        "threadCPUDelta": (weights if picture.capture.clock == "cpu" else np.zeros_like(weights)).tolist(),
         "length": len(rows),
     }
 

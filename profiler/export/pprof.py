@@ -69,7 +69,7 @@ class _Writer:
 
     def add_header(self) -> None:
         picture, profile = self.picture, self.profile
-        cpu = self.string("cpu" if picture.capture.clock == "cpu" else "wall")
+        cpu = self.string("cpu" if picture.capture.clock == "cpu" else "off-cpu")
         profile.sample_type.add(type=self.string("samples"), unit=self.string("count"))
         profile.sample_type.add(type=cpu, unit=self.string("nanoseconds"))
         profile.default_sample_type = cpu

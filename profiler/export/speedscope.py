@@ -104,8 +104,9 @@ def _each_thread(picture: Picture) -> list[dict[str, Any]]:
     for row in kept:
         by_thread.setdefault(row.key, []).append(row)
     number = {thread: index for index, thread in enumerate(threads)}
+    whole = "the CPU" if picture.capture.clock == "cpu" else "the waiting"
     return [
-        _sampled(f"{row.label} · {row.share:.1%} of the CPU · {title(picture)}", by_thread[number[row.pid, row.tid]])
+        _sampled(f"{row.label} · {row.share:.1%} of {whole} · {title(picture)}", by_thread[number[row.pid, row.tid]])
         for row in thread_rows(picture)
         if number[row.pid, row.tid] in by_thread
     ]

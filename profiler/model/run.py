@@ -69,6 +69,7 @@ class Capture(msgspec.Struct, frozen=True, kw_only=True):
     version: str = ""
     hz: float
     clock: Literal["cpu", "wall"] = "cpu"
+    """What the weights are: CPU time, or wall time that threads spent on no CPU."""
     samples: int
     lost: int = 0
     quality: dict[str, float] = {}

@@ -1,4 +1,4 @@
-"""What threads wait for while they are on no CPU, in wall time, by scheduler events and with the exact sampler's stacks.
+"""What threads wait for while they are on no CPU: wall time by scheduler events, with the exact sampler's stacks.
 
 Every thread has one sampling instant at a random place in each period of wall time; a wait that holds some gets a stack
 and stands for as many periods. See docs/exact.md.

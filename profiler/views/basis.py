@@ -1,7 +1,8 @@
 """What weights are divided by: the requests, or else the seconds, of the blocks in which the sampler was on.
 
 The unit is CPU microseconds per request where requests were counted in those blocks, CPU seconds per second where none
-were (`--load none`), and plain CPU seconds where the run has no blocks at all (an imported capture).
+were (`--load none`), and plain CPU seconds where the run has no blocks at all (an imported capture). A capture of waits
+has units of its own, which say that they are wall time off the CPU.
 """
 
 from __future__ import annotations
@@ -20,6 +21,11 @@ from profiler.stats.ratio import ratio_estimate
 PER_REQUEST = "µs per request"
 PER_SECOND = "CPU seconds per second"
 PLAIN = "CPU seconds"
+OFF_CPU_PER_REQUEST = "µs off-CPU wall time per request"
+OFF_CPU_PER_SECOND = "off-CPU seconds per second"
+OFF_CPU_PLAIN = "off-CPU seconds"
+BY_REQUEST = (PER_REQUEST, OFF_CPU_PER_REQUEST)
+BY_SECOND = (PER_SECOND, OFF_CPU_PER_SECOND)
 
 # Fewer windows than this give too wide an interval; then blocks stand for themselves.
 MIN_WINDOWS = 5
@@ -39,7 +45,7 @@ class Basis(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def requests(self) -> int:
         """Requests behind the figures; 0 where none were counted."""
-        return round(sum(self.denominators)) if self.unit == PER_REQUEST else 0
+        return round(sum(self.denominators)) if self.unit in BY_REQUEST else 0
 
     def value(self, weight_ns: float) -> float:
         """One weight in this unit."""
@@ -64,15 +70,18 @@ class Basis(msgspec.Struct, frozen=True, kw_only=True):
 def make_basis(metadata: RunMetadata, sampler: str) -> Basis:
     """The basis of one sampler's figures: only blocks in which it was on."""
     blocks = [block for block in metadata.blocks if block.sampler == sampler]
+    waits = any(capture.sampler == sampler and capture.clock == "wall" for capture in metadata.captures)
     if not blocks:
-        return Basis(unit=PLAIN, scale=1e-9)
+        return Basis(unit=OFF_CPU_PLAIN if waits else PLAIN, scale=1e-9)
     keys = sorted({block.window for block in blocks})
     by_window = len(keys) >= MIN_WINDOWS
     place = {key: number for number, key in enumerate(keys)}
     groups = {block.index: place[block.window] if by_window else number for number, block in enumerate(blocks)}
     if any(block.requests for block in blocks):
-        return Basis(unit=PER_REQUEST, scale=1e-3, denominators=_sums(blocks, groups, "requests"), groups=groups)
-    return Basis(unit=PER_SECOND, scale=1e-9, denominators=_sums(blocks, groups, "seconds"), groups=groups)
+        unit = OFF_CPU_PER_REQUEST if waits else PER_REQUEST
+        return Basis(unit=unit, scale=1e-3, denominators=_sums(blocks, groups, "requests"), groups=groups)
+    unit = OFF_CPU_PER_SECOND if waits else PER_SECOND
+    return Basis(unit=unit, scale=1e-9, denominators=_sums(blocks, groups, "seconds"), groups=groups)
 
 
 def _sums(blocks: Sequence[Block], groups: dict[int, int], field: str) -> tuple[float, ...]:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import datetime
 
 from profiler.model.frame import Frame
-from profiler.views.basis import PER_REQUEST, PER_SECOND
+from profiler.views.basis import BY_REQUEST, BY_SECOND
 from profiler.views.picture import Picture
 
 LONGEST_NAME = 60
+WAITS = "time in which threads were on no CPU, not CPU time; idle threads wait all the time"
 
 
 def title(picture: Picture) -> str:
@@ -16,10 +17,11 @@ def title(picture: Picture) -> str:
     metadata, capture = picture.metadata, picture.capture
     endpoint = f"{metadata.endpoint.method} {metadata.endpoint.path}" if metadata.endpoint is not None else ""
     sampler = f"{capture.sampler} {capture.hz:g} Hz" if capture.hz else capture.sampler
+    clock = "" if capture.clock == "cpu" else "off-CPU wall time"
     # A command's name can be a whole program given with -c.
     name = " ".join(metadata.target.name.split())
     name = "" if name == metadata.target.kind else name if len(name) <= LONGEST_NAME else f"{name[:LONGEST_NAME]}…"
-    return " · ".join(part for part in (f"{metadata.target.kind} {name}".strip(), endpoint, sampler) if part)
+    return " · ".join(part for part in (f"{metadata.target.kind} {name}".strip(), endpoint, sampler, clock) if part)
 
 
 def notes(picture: Picture) -> tuple[str, ...]:
@@ -30,6 +32,7 @@ def notes(picture: Picture) -> tuple[str, ...]:
         note
         for note in (
             weight_note(picture),
+            "" if capture.clock == "cpu" else WAITS,
             agreement,
             f"distorted: {capture.distorted}" if capture.distorted else "",
             "runtime plumbing folded into its caller" if choice.fold else "",
@@ -44,11 +47,11 @@ def notes(picture: Picture) -> tuple[str, ...]:
 
 def weight_note(picture: Picture) -> str:
     """The whole picture's time in its unit."""
-    basis, clock = picture.basis, "CPU" if picture.capture.clock == "cpu" else "wall time"
+    basis, clock = picture.basis, "CPU" if picture.capture.clock == "cpu" else "off-CPU wall time"
     value = basis.value(picture.total_ns)
-    if basis.unit == PER_REQUEST:
+    if basis.unit in BY_REQUEST:
         return f"{value:,.2f} µs of {clock} per request over {basis.requests:,} requests"
-    if basis.unit == PER_SECOND:
+    if basis.unit in BY_SECOND:
         return f"{value:,.4f} s of {clock} per second over {sum(basis.denominators):,.1f} s"
     return f"{value:,.3f} s of {clock}"
 
@@ -62,8 +65,10 @@ def recorded_at_ns(picture: Picture) -> int:
 
 
 def clock_unit(picture: Picture) -> str:
-    """The unit of single figures, short: `µs/request`, `s/s` or `s`."""
-    return {PER_REQUEST: "µs/request", PER_SECOND: "s/s"}.get(picture.basis.unit, "s")
+    """The unit of single figures, short: `µs/request`, `s/s` or `s`; with `off-CPU` where they are waiting time."""
+    unit = picture.basis.unit
+    short = "µs/request" if unit in BY_REQUEST else "s/s" if unit in BY_SECOND else "s"
+    return short if picture.capture.clock == "cpu" else f"{short} off-CPU"
 
 
 def where(frame: Frame) -> str:

@@ -85,6 +85,7 @@ enum wait_kind {
     WAIT_BLOCKED = 1,  /* inside a system call */
     WAIT_RUNNABLE = 2, /* it could have run: preempted, or it gave its CPU away */
     WAIT_FAULT = 3,    /* blocked outside a system call: a page that is being read */
+    WAIT_KERNEL = 4,   /* of a thread that the kernel runs for the process (io_uring): it has no stack of its own there */
 };
 
 struct wait_record {

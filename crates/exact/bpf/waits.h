@@ -8,7 +8,8 @@
  */
 #include <bpf/bpf_tracing.h>
 
-#define TASK_ENDED 0x80u /* the kernel's TASK_DEAD */
+#define TASK_ENDED 0x80u      /* the kernel's TASK_DEAD */
+#define KERNEL_WORKER 0x4010u /* PF_USER_WORKER, PF_IO_WORKER */
 
 struct wait {
     __u64 epoch; /* of the window in which `from` was written */
@@ -68,6 +69,11 @@ static __always_inline int is_hit(__u32 thread, __u64 from, __u64 to)
 static __always_inline int read_registers(struct task_struct *task, struct pt_regs *registers)
 {
     return bpf_probe_read_kernel(registers, sizeof(*registers), (void *)bpf_task_pt_regs(task));
+}
+
+static __always_inline int is_kernel_worker(struct task_struct *task)
+{
+    return task->flags & KERNEL_WORKER;
 }
 
 /* What a wait is that was under way before the window began. */
@@ -223,6 +229,8 @@ static __always_inline void enter_cpu(struct task_struct *task, __u64 epoch, __u
     wait->sequence = count(COUNT_SAMPLES);
     if (wait->kind == WAIT_UNKNOWN)
         wait->kind = guess_kind(task);
+    if (is_kernel_worker(task))
+        wait->kind = WAIT_KERNEL;
     if (wait->kind == WAIT_BLOCKED && (read_registers(task, &registers) || (long)registers.orig_rax < 0))
         wait->kind = WAIT_FAULT;
     scratch = wait->kind == WAIT_RUNNABLE ? 0 : take_scratch();
@@ -292,6 +300,8 @@ int visit_thread(struct bpf_iter__task *context)
     wait->sequence = count(COUNT_SAMPLES);
     if (wait->kind == WAIT_UNKNOWN)
         wait->kind = guess_kind(task);
+    if (is_kernel_worker(task))
+        wait->kind = WAIT_KERNEL;
     if (wait->kind != WAIT_RUNNABLE)
         send_kernel_stack(task, scratch, wait);
     if (task->on_cpu || switches != task->nvcsw + task->nivcsw)

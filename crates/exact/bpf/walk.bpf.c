@@ -39,6 +39,7 @@ struct task_struct {
     int pid;
     int tgid;
     int on_cpu;
+    unsigned int flags;
     unsigned long nvcsw;
     unsigned long nivcsw;
     unsigned long long start_time;

@@ -85,9 +85,13 @@ impl Joiner {
 
     /// The number of the stack of a wait outside system calls, of which the kernel's side at most is known.
     pub fn join_stackless(&mut self, kernel: &[u64], kind: WaitKind) -> u32 {
-        let mark = if kind == WaitKind::Runnable { Mark::CpuWait } else { Mark::PageWait };
+        let mark = match kind {
+            WaitKind::Runnable => Some(Mark::CpuWait),
+            WaitKind::Fault => Some(Mark::PageWait),
+            WaitKind::Kernel | WaitKind::Blocked => None,
+        };
         let kernel = kernel.iter().rev().map(|address| Place::Kernel(*address));
-        let places: Vec<Place> = std::iter::once(Place::Mark(mark)).chain(kernel).collect();
+        let places: Vec<Place> = mark.map(Place::Mark).into_iter().chain(kernel).collect();
         self.stacks.stack(&places)
     }
 

@@ -91,6 +91,7 @@ fn parse_wait(bytes: &[u8]) -> Option<Wait> {
     let kind = match u32_at(bytes, 32)? {
         1 => WaitKind::Blocked,
         2 => WaitKind::Runnable,
+        4 => WaitKind::Kernel,
         _ => WaitKind::Fault,
     };
     Some(Wait { from_ns: u64_at(bytes, 16)?, to_ns: u64_at(bytes, 24)?, kind, thread: u32_at(bytes, 36)? })

@@ -26,6 +26,8 @@ pub enum WaitKind {
     Runnable,
     /// Blocked outside a system call: a page that is being read.
     Fault,
+    /// Of a thread that the kernel runs for the process, which has no stack outside the kernel.
+    Kernel,
 }
 
 /// One wait, in CLOCK_MONOTONIC nanoseconds.
