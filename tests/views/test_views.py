@@ -176,4 +176,6 @@ def test_wall_time_is_never_called_cpu() -> None:
     metadata = make_metadata()
     wall = msgspec.structs.replace(metadata, captures=(msgspec.structs.replace(metadata.captures[0], clock="wall"),))
     summary = summarise(make_profile(), wall, "perf", choice=Choice(), top=1)
-    assert summary.weight == "16.00 µs of wall time per request over 1,500 requests"
+    assert summary.weight == "16.00 µs of off-CPU wall time per request over 1,500 requests"
+    assert summary.unit == "µs off-CPU wall time per request"
+    assert "off-CPU wall time" in summary.title
