@@ -104,12 +104,12 @@ def run(namespace: argparse.Namespace) -> int:
     if options.as_json:
         objects = record_objects(metadata, recorded.path)
         print_json(objects[0] if len(objects) == 1 else objects)
-    else:
+    elif options.open_viewer or not any(capture.samples for capture in metadata.captures):
         _show(recorded)
+    else:
+        _show_with_page(recorded, console)
     if options.open_viewer:
         _open(recorded)
-    elif not options.as_json and metadata.captures:
-        _print_page(recorded, console)
     return UNTRUSTED if metadata.untrusted else 0
 
 
@@ -208,14 +208,17 @@ def _show(recorded: Run) -> None:
     render_show(recorded, result_console())
 
 
-def _print_page(recorded: Run, console: Console) -> None:
-    """Where nobody watches, the flamegraph is left as a page that needs no server."""
-    if not any(capture.samples for capture in recorded.metadata.captures):
-        return
+def _show_with_page(recorded: Run, console: Console) -> None:
+    """Where nobody watches, the flamegraph is left as a page that needs no server. It is written first, so that it
+    waits for nothing, and named last, where it is looked for."""
     from profiler.cli.open_command import page_url
 
+    try:
+        url = page_url(recorded)
+    finally:
+        _show(recorded)
     console.print("flamegraph, here or by `profiler open`:")
-    print(page_url(recorded), flush=True)
+    print(url, flush=True)
 
 
 def _open(recorded: Run) -> None:

@@ -5,6 +5,7 @@ use std::io::{BufWriter, Write};
 use std::path::Path;
 
 use profiler_splice::Class;
+use profiler_symbols::KernelSymbols;
 use serde::Serialize;
 
 use crate::error::{Error, Result};
@@ -35,10 +36,10 @@ struct Content<'a> {
 }
 
 /// Name the samples and write them into a folder.
-pub fn write(recorder: &Recorder, folder: &Path, cpu_s: f64) -> Result<()> {
+pub fn write(recorder: &Recorder, kernel: &KernelSymbols, folder: &Path, cpu_s: f64) -> Result<()> {
     let stacks = &recorder.joiner.stacks;
     let interpreter = recorder.interpreters().next().map_or(String::new(), |(_, found)| found.path.clone());
-    let named = name_stacks(stacks, recorder.joiner.book.functions(), &interpreter);
+    let named = name_stacks(stacks, recorder.joiner.book.functions(), &interpreter, kernel);
     let content = Content {
         frames: &named.frames,
         stacks: &named.stacks,

@@ -10,6 +10,8 @@ use serde::Serialize;
 use crate::code::Function;
 use crate::stacks::{Mark, Place, Stacks};
 
+const MOST_THREADS: usize = 8;
+
 /// A frame as the Python side's `RawFrame` takes it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize)]
 pub struct Frame {
@@ -44,22 +46,18 @@ pub struct Named {
 }
 
 /// Name everything that was sampled. `interpreter` is the file that remarks are put under.
-pub fn name_stacks(stacks: &Stacks, functions: &[Function], interpreter: &str) -> Named {
-    let kernel = if stacks.places().iter().any(|place| matches!(place, Place::Kernel(_))) {
-        KernelSymbols::read().unwrap_or_default()
-    } else {
-        KernelSymbols::default()
-    };
-    let images: Vec<NamedImage<'_>> = stacks.images().iter().map(NamedImage::new).collect();
+pub fn name_stacks(stacks: &Stacks, functions: &[Function], interpreter: &str, kernel: &KernelSymbols) -> Named {
+    let mut native = name_native(stacks);
     let mut table = FrameTable::default();
     let mut unknown = Vec::with_capacity(stacks.places().len());
     let expanded: Vec<Vec<u32>> = stacks
         .places()
         .iter()
-        .map(|place| {
+        .zip(&mut native)
+        .map(|(place, native)| {
             let frames = match place {
-                Place::Kernel(address) => vec![kernel_frame(&kernel, *address)],
-                Place::Native(image, address) => images[*image as usize].frames(*address),
+                Place::Kernel(address) => vec![kernel_frame(kernel, *address)],
+                Place::Native(..) => std::mem::take(native),
                 Place::Nowhere(address) => vec![Frame { kind: "native", address: *address, ..Frame::default() }],
                 Place::Python(function, line) => {
                     vec![python_frame(&functions[*function as usize], *line)]
@@ -82,6 +80,43 @@ pub fn name_stacks(stacks: &Stacks, functions: &[Function], interpreter: &str) -
         .collect();
     let modules = stacks.images().iter().map(|image| (shown_path(image.path()), traits(image))).collect();
     Named { frames: table.frames, stacks: numbered, modules, unknown }
+}
+
+/// Frames of each native place, outermost first; nothing for other places. On all CPUs: debug information is slow to
+/// read, and the user waits for it.
+fn name_native(stacks: &Stacks) -> Vec<Vec<Frame>> {
+    let mut order: Vec<(u32, u64, usize)> = stacks
+        .places()
+        .iter()
+        .enumerate()
+        .filter_map(|(index, place)| match place {
+            Place::Native(image, address) => Some((*image, *address, index)),
+            _ => None,
+        })
+        .collect();
+    // Neighbouring addresses share debug information.
+    order.sort_unstable();
+    let threads = std::thread::available_parallelism().map_or(1, usize::from).min(MOST_THREADS);
+    let share = order.len().div_ceil(threads).max(1);
+    let mut named = vec![Vec::new(); stacks.places().len()];
+    std::thread::scope(|scope| {
+        let workers: Vec<_> =
+            order.chunks(share).map(|part| scope.spawn(|| name_part(stacks.images(), part))).collect();
+        for (worker, part) in workers.into_iter().zip(order.chunks(share)) {
+            let frames = worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+            part.iter().zip(frames).for_each(|((_, _, index), frames)| named[*index] = frames);
+        }
+    });
+    named
+}
+
+fn name_part(images: &[Arc<Image>], part: &[(u32, u64, usize)]) -> Vec<Vec<Frame>> {
+    let mut opened: HashMap<u32, NamedImage<'_>> = HashMap::new();
+    part.iter()
+        .map(|(image, address, _)| {
+            opened.entry(*image).or_insert_with(|| NamedImage::new(&images[*image as usize])).frames(*address)
+        })
+        .collect()
 }
 
 #[derive(Default)]

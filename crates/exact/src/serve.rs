@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::time::Duration;
 
+use profiler_symbols::KernelSymbols;
 use serde::{Deserialize, Serialize};
 
 use crate::capture;
@@ -60,6 +61,10 @@ struct Found {
 /// A recording in progress.
 struct Session {
     recorder: Recorder,
+    /// Read before anything is sampled: it takes a tenth of a second, which the end would have to wait for.
+    kernel: KernelSymbols,
+    /// CPUs that could be used before those of the recording were chosen.
+    all_cpus: Option<libc::cpu_set_t>,
     folder: PathBuf,
     sampling: bool,
     cpu_s: f64,
@@ -120,9 +125,11 @@ fn obey(line: &str, session: &mut Option<Session>) -> Result<bool> {
             Recorder::attach(&[own], 10_000_000, waits)?;
         }
         Command::Attach { pids, period_ns, folder, cpus, waits } => {
-            yield_to_others(&cpus);
+            let all_cpus = yield_to_others(&cpus);
             let recorder = Recorder::attach(&pids, period_ns, waits)?;
-            *session = Some(Session { recorder, folder, sampling: false, cpu_s: 0.0, cpu_from_s: 0.0 });
+            let kernel = KernelSymbols::read().unwrap_or_default();
+            let (sampling, cpu_s, cpu_from_s) = (false, 0.0, 0.0);
+            *session = Some(Session { recorder, kernel, all_cpus, folder, sampling, cpu_s, cpu_from_s });
         }
         Command::On {} => attached(session)?.on()?,
         Command::Off {} => attached(session)?.off()?,
@@ -131,7 +138,10 @@ fn obey(line: &str, session: &mut Option<Session>) -> Result<bool> {
             if session.sampling {
                 session.off()?;
             }
-            capture::write(&session.recorder, &session.folder, session.cpu_s)?;
+            if let Some(cpus) = &session.all_cpus {
+                use_cpus(cpus); // nothing is measured any more
+            }
+            capture::write(&session.recorder, &session.kernel, &session.folder, session.cpu_s)?;
             return Ok(true);
         }
     }
@@ -171,18 +181,31 @@ fn done(session: Option<&Session>) -> Answer {
     Answer::Done { ok: true, interpreters }
 }
 
-/// Run at low priority, on these CPUs only where some are named. Failing at either only costs accuracy.
-fn yield_to_others(cpus: &[usize]) {
-    // SAFETY: plain system calls on this process; the set is fully initialised before it is passed.
+/// Run at low priority, on these CPUs only where some are named. Failing at either only costs accuracy. What it gives
+/// back is the set of CPUs before, where that was changed.
+fn yield_to_others(cpus: &[usize]) -> Option<libc::cpu_set_t> {
+    // SAFETY: plain system calls on this process; both sets are fully initialised before they are passed.
     unsafe {
         libc::setpriority(libc::PRIO_PROCESS, 0, NICENESS);
-        if !cpus.is_empty() {
-            let mut set: libc::cpu_set_t = std::mem::zeroed();
-            for cpu in cpus.iter().filter(|cpu| **cpu < libc::CPU_SETSIZE as usize) {
-                libc::CPU_SET(*cpu, &mut set);
-            }
-            libc::sched_setaffinity(0, size_of::<libc::cpu_set_t>(), &raw const set);
+        if cpus.is_empty() {
+            return None;
         }
+        let mut before: libc::cpu_set_t = std::mem::zeroed();
+        let known = libc::sched_getaffinity(0, size_of::<libc::cpu_set_t>(), &raw mut before) == 0;
+        let mut set: libc::cpu_set_t = std::mem::zeroed();
+        for cpu in cpus.iter().filter(|cpu| **cpu < libc::CPU_SETSIZE as usize) {
+            libc::CPU_SET(*cpu, &mut set);
+        }
+        use_cpus(&set);
+        known.then_some(before)
+    }
+}
+
+/// Run this thread, and those that it starts, on these CPUs.
+fn use_cpus(set: &libc::cpu_set_t) {
+    // SAFETY: a plain system call that reads the set.
+    unsafe {
+        libc::sched_setaffinity(0, size_of::<libc::cpu_set_t>(), &raw const *set);
     }
 }
 
