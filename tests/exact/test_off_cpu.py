@@ -7,7 +7,7 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -85,12 +85,16 @@ def watch(python: Path, folder: Path) -> tuple[list[Thread], RawCapture]:
 
 
 @pytest.mark.parametrize("python", interpreters(), ids=lambda python: python.parts[-3])
-def test_waiting_is_wall_less_cpu_and_says_for_what(python: Path, tmp_path: Path) -> None:
+def test_waiting_is_wall_less_cpu_and_says_for_what(
+    python: Path, tmp_path: Path, stolen_s: Callable[[], float]
+) -> None:
     threads, capture = watch(python, tmp_path)
+    stolen = stolen_s()
     assert capture.clock == "wall" and capture.lost == 0
     assert len(threads) == 7
     for thread in threads:
-        assert sum(thread.sampled_s.values()) == pytest.approx(thread.waited_s, abs=EDGES_S + 0.03 * thread.waited_s)
+        doubt = EDGES_S + 0.03 * thread.waited_s + stolen
+        assert sum(thread.sampled_s.values()) == pytest.approx(thread.waited_s, abs=doubt)
         on_cpu_wait = thread.share_with("[waiting for a CPU]")
         assert thread.share_with(thread.job) > 0.97 - on_cpu_wait  # the Python function that waits
     by_job = {thread.job: thread for thread in threads}
