@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
-import signal
-from collections.abc import Iterator
 
 import msgspec
 
 from profiler.cli.console import print_json, status_console
 from profiler.cli.show_command import add_choice, open_picture, read_choice
+from profiler.cli.stop_signals import StopSignals
 from profiler.export.speedscope import SpeedscopeExporter
 from profiler.runs import Run, open_run
 from profiler.viewer import Viewer, load_assets, write_page
@@ -51,13 +49,12 @@ def run(namespace: argparse.Namespace) -> int:
     if namespace.page:
         _report(page_url(opened, options), opened, options)
         return 0
-    with contextlib.suppress(KeyboardInterrupt):
-        serve_run(opened, options)
+    serve_run(opened, options)
     return 0
 
 
 def serve_run(opened: Run, options: OpenOptions | None = None) -> None:
-    """Serve a run's flamegraph until Ctrl-C or SIGTERM, which raise KeyboardInterrupt.
+    """Serve a run's flamegraph until Ctrl-C or SIGTERM.
 
     Raises:
         ProfilerError: speedscope's pages are missing.
@@ -66,12 +63,12 @@ def serve_run(opened: Run, options: OpenOptions | None = None) -> None:
     options = options or OpenOptions()
     assets = load_assets()
     picture = open_picture(opened, options.sampler, options.choice)
-    with _sigterm_interrupts(), Viewer(SpeedscopeExporter().encode(picture), assets, view=options.view) as viewer:
+    with StopSignals() as stop, Viewer(SpeedscopeExporter().encode(picture), assets, view=options.view) as viewer:
         _report(viewer.url, opened, options)
         started = options.browser and open_browser(viewer.url)
         note = "opened in the browser" if started else "open this URL in a browser on this machine"
         status_console().print(f"{note}; Ctrl-C ends it", style="dim")
-        viewer.wait()
+        stop.wait()
 
 
 def page_url(opened: Run, options: OpenOptions | None = None) -> str:
@@ -92,17 +89,3 @@ def _report(url: str, opened: Run, options: OpenOptions) -> None:
     else:
         # The URL alone on its line of standard output, unwrapped, so that a script can read it.
         print(url, flush=True)
-
-
-@contextlib.contextmanager
-def _sigterm_interrupts() -> Iterator[None]:
-    """SIGTERM ends serving as Ctrl-C does."""
-
-    def interrupt(*_: object) -> None:
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGTERM, interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)

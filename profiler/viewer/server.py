@@ -78,10 +78,6 @@ class Viewer:
         self._server.server_close()
         self._thread.join()
 
-    def wait(self) -> None:
-        """Serve until Ctrl-C (KeyboardInterrupt)."""
-        self._thread.join()
-
 
 class _Server(ThreadingHTTPServer):
     token: str
