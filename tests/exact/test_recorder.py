@@ -278,3 +278,90 @@ def test_a_program_without_python_has_native_stacks(tmp_path: Path) -> None:
     assert len(capture.samples) > 20
     assert capture.quality["native_only"] == 1
     assert capture.quality["root_reached"] > 0.95
+
+
+STEADY = """
+def turn():
+    return sum(range(1000))
+
+def work():
+    while True:
+        turn()
+
+work()
+"""
+
+
+def switches(pid: int) -> int:
+    """How often a process went to sleep, all of its threads together."""
+    counts = [path.read_text() for path in Path(f"/proc/{pid}/task").glob("*/status")]
+    lines = [line for text in counts for line in text.splitlines() if line.startswith("voluntary_ctxt_switches")]
+    return sum(int(line.split()[1]) for line in lines)
+
+
+def test_the_recorder_seldom_wakes_for_a_target_that_goes_on_as_before(tmp_path: Path) -> None:
+    # Every wake-up is on a CPU of the load's, and the server pays for the answers that are late.
+    with subprocess.Popen([sys.executable, "-c", STEADY]) as target:
+        session = Exact().attach([target.pid], SamplerOptions(hz=499), tmp_path)
+        try:
+            session.on()
+            use_cpu(target.pid, 1.0)
+            before = switches(session.recorder_pid)
+            use_cpu(target.pid, 3.0)
+            woken = switches(session.recorder_pid) - before
+            session.off()
+        finally:
+            capture = session.finish()
+            target.kill()
+    assert woken <= 30
+    assert len(capture.samples.time_ns) > 3.5 * 499 * 0.9
+    assert all(stack.names[-1] != "[unknown]" for stack in stacks_of(capture))
+
+
+CHANGING = """
+import sys, time
+
+def spend():
+    end = time.thread_time() + 0.02
+    while time.thread_time() < end:
+        sum(range(500))
+
+number = 0
+print("ready", flush=True)
+while True:
+    number += 1
+    scope = {"spend": spend}
+    # One and the same place in memory, often: each is freed before the next one is made.
+    exec(compile("\\n" * (number % 500) + f"def made_{number:06}():\\n    spend()\\n", f"file_{number:06}", "exec"), scope)
+    scope[f"made_{number:06}"]()
+    del scope
+"""
+
+
+@pytest.mark.parametrize("python", interpreters(), ids=lambda path: path.parts[-3])
+def test_code_that_takes_the_place_of_other_code_is_not_taken_for_it(python: Path, tmp_path: Path) -> None:
+    with subprocess.Popen([python, "-c", CHANGING], stdout=subprocess.PIPE, text=True) as target:
+        assert target.stdout is not None
+        assert target.stdout.readline() == "ready\n"
+        session = Exact().attach([target.pid], SamplerOptions(hz=999), tmp_path)
+        try:
+            session.on()
+            use_cpu(target.pid, 3.0)
+            session.off()
+        finally:
+            capture = session.finish()
+            target.kill()
+    named, nameless = set(), 0
+    for stack in stacks_of(capture):
+        made = [frame for frame in stack.frames if frame.name.startswith("made_")]
+        assert len(made) <= 1
+        for frame in made:
+            number = int(frame.name.removeprefix("made_"))
+            # All of a frame is of one and the same function: name, file and line.
+            assert frame.file == f"file_{number:06}"
+            assert frame.line == number % 500 + 2
+            named.add(number)
+        nameless += 0 if made else stack.count
+    assert len(named) > 100
+    # What was gone before it could be read has no name; a wrong one would be worse.
+    assert nameless < 0.2 * len(capture.samples.time_ns)

@@ -5,6 +5,7 @@
 #include <linux/types.h>
 
 #define MAX_FRAMES 1536
+#define CODE_WORDS 10
 #define MAX_KERNEL_FRAMES 64
 #define COMM_BYTES 16
 
@@ -55,12 +56,13 @@ struct layout {
     __u32 instruction;
     __u32 owner;           /* the byte that tells entry frames */
     __u32 state_interpreter;
-    __u32 unused;
+    __u32 described;       /* offset of the CODE_WORDS of a code object that tell it from another in its place */
 };
 
 struct frame_record {
     __u64 code_and_owner; /* code object in the low 56 bits, owner byte in the high 8 */
-    __u64 instruction;
+    __u32 offset;         /* of the running instruction from the code object */
+    __u32 identity;       /* of the code object, another one when its place is used again; 0 where it can't be told */
 };
 
 struct record_head {

@@ -170,6 +170,7 @@ static __always_inline void send_wait(struct scratch *scratch, struct task_struc
     sample->space = space;
     sample->frame_count = 0;
     sample->interpreter = 0;
+    scratch->codes = 0;
     sample->in_kernel = 1;
     sample->status = WALK_UNKNOWN;
     name_task(task, sample);

@@ -64,13 +64,18 @@ const volatile __u32 unknown_stack = 16 * 1024; /* copied where the end of the s
 #define FIELD_MASK 0x7f /* keeps a field's offset inside `struct scratch` for the verifier */
 #define CHUNK 4096
 #define CODE_MASK 0x00ffffffffffffffULL
+#define TAGS 7ULL /* of a code pointer in CPython 3.14 and later; zero before */
 #define ANCESTORS 5
 #define PLAUSIBLE_STACK (64ULL << 20)
+#define RING_BYTES (32 << 20)
+#define MUCH_WAITING (RING_BYTES / 4)
+#define STRETCH_BITS 20
+#define MIXER 0x9e3779b97f4a7c15ULL /* 2^64 divided by the golden ratio: spreads pointers over all bits */
 #define USER_REGISTERS_CS 136 /* offset of `cs`, which must be read as a whole word */
 
 struct {
     __uint(type, BPF_MAP_TYPE_RINGBUF);
-    __uint(max_entries, 32 << 20);
+    __uint(max_entries, RING_BYTES);
 } records SEC(".maps");
 
 struct {
@@ -87,7 +92,17 @@ struct {
     __type(value, __u64);
 } counters SEC(".maps");
 
+/* What the recorder has been woken for: sets of code objects, and stretches of native code, by process. */
+struct {
+    __uint(type, BPF_MAP_TYPE_LRU_HASH);
+    __uint(max_entries, 16384);
+    __type(key, __u64);
+    __type(value, __u32);
+} known SEC(".maps");
+
 struct scratch {
+    __u64 codes; /* of the sample, whatever their order; for the recorder to know whether it has seen them */
+    __u64 described[CODE_WORDS];
     struct sample_record sample;
     struct kernel_record kernel;
     __u8 frame[2 * (FIELD_MASK + 1)];
@@ -191,6 +206,25 @@ static __always_inline int find_first_frame(const struct layout *layout, __u64 s
     return read_word(other, holder + layout->current_frame, frame);
 }
 
+static __always_inline __u64 mix(__u64 value)
+{
+    value *= MIXER;
+    return value ^ value >> 29;
+}
+
+/* A number for the code object in this place, another one when its place is used again. `src/code.rs` mirrors it. */
+static __always_inline __u64 identify_code(struct scratch *scratch, const struct layout *layout, __u64 code,
+                                           struct task_struct *other)
+{
+    __u64 number = code;
+
+    if (read_user(other, scratch->described, sizeof(scratch->described), code + layout->described))
+        return 0;
+    for (int i = 0; i < CODE_WORDS; i++)
+        number = (number ^ scratch->described[i]) * MIXER;
+    return number;
+}
+
 static __always_inline __u32 walk_frames(struct scratch *scratch, const struct layout *layout, __u64 frame,
                                          struct task_struct *other)
 {
@@ -199,13 +233,18 @@ static __always_inline __u32 walk_frames(struct scratch *scratch, const struct l
 
     for (int i = 0; i < MAX_FRAMES; i++) {
         struct frame_record *out = &scratch->sample.frames[i];
+        __u64 address, number;
 
         if (!frame)
             return 0;
         if (read_user(other, scratch->frame, FRAME_HEAD, frame))
             return WALK_FAULT;
         out->code_and_owner = (*(__u64 *)(scratch->frame + code) & CODE_MASK) | (__u64)scratch->frame[owner] << 56;
-        out->instruction = *(__u64 *)(scratch->frame + instruction);
+        address = out->code_and_owner & CODE_MASK & ~TAGS;
+        number = identify_code(scratch, layout, address, other);
+        out->offset = *(__u64 *)(scratch->frame + instruction) - address;
+        out->identity = number >> 32;
+        scratch->codes ^= mix(number);
         scratch->sample.frame_count = i + 1;
         frame = *(__u64 *)(scratch->frame + previous);
     }
@@ -364,6 +403,34 @@ static __always_inline void take_kernel_stack(void *context, struct scratch *scr
     bpf_ringbuf_output(&records, &scratch->kernel, sizeof(struct record_head) + (bytes & 0x3ff), BPF_RB_NO_WAKEUP);
 }
 
+/*
+ * The recorder reads what lies in the ring once in a while; waking it costs the server more than the samples do, since
+ * the load's CPU is disturbed. It is woken for what may be gone by then, a process or code not seen before, and where
+ * much lies in the ring.
+ */
+static __always_inline int is_news(__u64 key)
+{
+    __u32 yes = 1;
+
+    if (bpf_map_lookup_elem(&known, &key))
+        return 0;
+    bpf_map_update_elem(&known, &key, &yes, BPF_ANY);
+    return 1;
+}
+
+static __always_inline __u64 wake_recorder(const struct scratch *scratch)
+{
+    const struct sample_record *sample = &scratch->sample;
+    __u64 process = mix(sample->space ^ (__u64)sample->pid << 47);
+    int news = sample->status == WALK_UNKNOWN;
+
+    news |= is_news(process ^ scratch->codes);
+    news |= is_news(process ^ mix(~(sample->registers[IP] >> STRETCH_BITS)));
+    if (news || bpf_ringbuf_query(&records, BPF_RB_AVAIL_DATA) > MUCH_WAITING)
+        return BPF_RB_FORCE_WAKEUP;
+    return BPF_RB_NO_WAKEUP;
+}
+
 static __always_inline void emit_sample(struct scratch *scratch)
 {
     __u64 frames = scratch->sample.frame_count;
@@ -372,7 +439,7 @@ static __always_inline void emit_sample(struct scratch *scratch)
     if (frames > MAX_FRAMES)
         frames = MAX_FRAMES;
     bytes = __builtin_offsetof(struct sample_record, frames) + frames * sizeof(struct frame_record);
-    if (bpf_ringbuf_output(&records, &scratch->sample, bytes, BPF_RB_NO_WAKEUP))
+    if (bpf_ringbuf_output(&records, &scratch->sample, bytes, wake_recorder(scratch)))
         count(COUNT_LOST);
 }
 
@@ -408,6 +475,7 @@ int take_sample(struct bpf_perf_event_data *context)
     sample->space = space;
     sample->frame_count = 0;
     sample->interpreter = 0;
+    scratch->codes = 0;
     sample->status = WALK_UNKNOWN;
     identify(sample);
     if (take_registers(context, task, sample)) {

@@ -1,17 +1,20 @@
 //! Names and lines of the code objects that were on a stack, read from the target while it runs.
 //!
-//! A code object may be freed and its place used again. So what was read is used for a moment only; then the object's
-//! head is read again, and where it changed, everything is.
+//! A code object may be freed and its place used again, also between a sample and the moment at which it is read here.
+//! So the kernel side describes what it saw by a number, and what is read later only counts if it has the same one.
 
 use std::collections::HashMap;
 use std::rc::Rc;
 
 use crate::line_table::line_at;
 use crate::offsets::Offsets;
-use crate::process::{read_bytes, read_memory, read_word};
+use crate::process::{read_bytes, read_word};
+use crate::record::PythonFrame;
 
-/// How long a code object is taken to be the same without looking, in nanoseconds.
-const FRESH_NS: u64 = 50_000_000;
+/// Words of a code object that tell it from another one; `CODE_WORDS` in `bpf/record.h`.
+const WORDS: usize = 10;
+/// 2^64 divided by the golden ratio; `MIXER` in `bpf/walk.bpf.c`.
+const MIXER: u64 = 0x9e37_79b9_7f4a_7c15;
 const LONGEST_STRING: u64 = 4096;
 const LONGEST_TABLE: u64 = 1 << 20;
 const TYPE: usize = 8;
@@ -34,48 +37,31 @@ struct Code {
     /// Index of the function in the book.
     function: u32,
     table: Rc<[u8]>,
-    lines: HashMap<u64, u32>,
-    head: Vec<u8>,
-    checked_ns: u64,
+    lines: HashMap<u32, u32>,
 }
 
-/// All functions seen, and the code objects they were last seen at.
+/// All functions seen, and the code objects they were seen as: by process, address and identity.
 #[derive(Default)]
 pub struct CodeBook {
     functions: Vec<Function>,
     numbers: HashMap<Function, u32>,
-    codes: HashMap<(u32, u64), Option<Code>>,
+    codes: HashMap<(u32, u64, u32), Option<Code>>,
 }
 
 impl CodeBook {
-    /// Function and running line of a frame. None where the address holds no code object.
-    pub fn resolve(
-        &mut self,
-        pid: u32,
-        place: Place<'_>,
-        code: u64,
-        instruction: u64,
-        now_ns: u64,
-    ) -> Option<(u32, u32)> {
-        let fresh = match self.codes.get_mut(&(pid, code)) {
-            Some(Some(known)) if now_ns.saturating_sub(known.checked_ns) < FRESH_NS => true,
-            Some(Some(known)) => {
-                known.checked_ns = now_ns;
-                let mut head = vec![0; known.head.len()];
-                read_memory(pid, code, &mut head) && place.same_object(&head, &known.head)
-            }
-            _ => false,
-        };
-        if !fresh {
+    /// Function and running line of a frame. None where its address holds no code object, or another one by now.
+    pub fn resolve(&mut self, pid: u32, place: Place<'_>, frame: &PythonFrame) -> Option<(u32, u32)> {
+        let key = (pid, frame.code, frame.identity);
+        if !self.codes.contains_key(&key) {
             // A child that has ended can't be read any more; what it was forked from holds the same code objects.
             let readers = [Some(pid), place.relative];
-            let read = readers.into_iter().flatten().find_map(|reader| self.read(reader, place, code, now_ns));
-            self.codes.insert((pid, code), read);
+            let read = readers.into_iter().flatten().find_map(|reader| self.read(reader, place, frame));
+            self.codes.insert(key, read);
         }
-        let known = self.codes.get_mut(&(pid, code))?.as_mut()?;
-        let offset = instruction.wrapping_sub(code + place.offsets.code.instructions as u64);
+        let known = self.codes.get_mut(&key)?.as_mut()?;
         let first_line = self.functions[known.function as usize].first_line;
-        let line = *known.lines.entry(offset).or_insert_with(|| {
+        let line = *known.lines.entry(frame.offset).or_insert_with(|| {
+            let offset = u64::from(frame.offset).wrapping_sub(place.offsets.code.instructions as u64);
             let line = line_at(&known.table, i64::from(first_line), offset);
             line.and_then(|line| u32::try_from(line).ok()).unwrap_or(first_line)
         });
@@ -87,9 +73,12 @@ impl CodeBook {
         &self.functions
     }
 
-    fn read(&mut self, pid: u32, place: Place<'_>, code: u64, now_ns: u64) -> Option<Code> {
+    fn read(&mut self, pid: u32, place: Place<'_>, frame: &PythonFrame) -> Option<Code> {
         let offsets = &place.offsets.code;
-        let head = read_bytes(pid, code, offsets.instructions)?;
+        let head = read_bytes(pid, frame.code, offsets.instructions)?;
+        if frame.identity != 0 && identify(frame.code, head.get(offsets.described()..)?) != frame.identity {
+            return None;
+        }
         let word = |at: usize| u64::from_le_bytes(head[at..at + 8].try_into().unwrap_or_default());
         if word(TYPE) != place.code_type {
             return None;
@@ -108,7 +97,7 @@ impl CodeBook {
             self.functions.push(function.clone());
             number
         });
-        Some(Code { function: number, table: table.into(), lines: HashMap::new(), head, checked_ns: now_ns })
+        Some(Code { function: number, table: table.into(), lines: HashMap::new() })
     }
 }
 
@@ -122,13 +111,10 @@ pub struct Place<'a> {
     pub relative: Option<u32>,
 }
 
-impl Place<'_> {
-    fn same_object(&self, new: &[u8], old: &[u8]) -> bool {
-        let code = &self.offsets.code;
-        let words = [TYPE, code.filename, code.qualname, code.line_table];
-        words.iter().all(|at| new[*at..at + 8] == old[*at..at + 8])
-            && new[code.first_line..code.first_line + 4] == old[code.first_line..code.first_line + 4]
-    }
+/// A number for what lies at an address, from its words: another one, as far as 32 bits can tell, for something else.
+fn identify(address: u64, bytes: &[u8]) -> u32 {
+    let words = bytes.chunks_exact(8).take(WORDS).map(|word| u64::from_le_bytes(word.try_into().unwrap_or_default()));
+    (words.fold(address, |number, word| (number ^ word).wrapping_mul(MIXER)) >> 32) as u32
 }
 
 /// A Python string. Its characters follow its head in the narrowest of three widths that fits all of them.

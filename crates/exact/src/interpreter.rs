@@ -89,7 +89,7 @@ pub fn find_interpreter(pid: u32) -> Result<Option<Interpreter>> {
         instruction: offsets.frame_instruction,
         owner: offsets.frame_owner,
         state_interpreter: u32::try_from(offsets.state_interpreter).unwrap_or(0),
-        unused: 0,
+        described: u32::try_from(offsets.code.described()).unwrap_or(0),
     };
     Ok(Some(Interpreter {
         version,

@@ -122,7 +122,7 @@ impl Joiner {
     }
 
     fn python_place(&mut self, sample: &Sample, place: code::Place<'_>, frame: &PythonFrame) -> Option<Place> {
-        let found = self.book.resolve(sample.pid, place, frame.code, frame.instruction, sample.time_ns);
+        let found = self.book.resolve(sample.pid, place, frame);
         found.map(|(function, line)| Place::Python(function, line))
     }
 

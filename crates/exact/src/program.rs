@@ -45,7 +45,7 @@ pub struct Layout {
     pub instruction: u32,
     pub owner: u32,
     pub state_interpreter: u32,
-    pub unused: u32,
+    pub described: u32,
 }
 
 // SAFETY: plain integers without padding.

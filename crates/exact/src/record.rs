@@ -28,7 +28,10 @@ pub enum Walk {
 pub struct PythonFrame {
     pub code: u64,
     pub owner: u8,
-    pub instruction: u64,
+    /// Of the running instruction from the code object.
+    pub offset: u32,
+    /// Of the code object, see `code::identify`; 0 where it can't be told.
+    pub identity: u32,
 }
 
 /// One sample without its native stack.
@@ -128,11 +131,11 @@ fn parse_sample(bytes: &[u8]) -> Option<Sample> {
 }
 
 fn parse_frame(bytes: &[u8]) -> PythonFrame {
-    let mut words = words(bytes);
-    let both = words.next().unwrap_or(0);
+    let both = u64_at(bytes, 0).unwrap_or(0);
+    let half = |at| u32_at(bytes, at).unwrap_or(0);
     // The low bits of a code pointer are tags in CPython 3.14 and later, and zero before.
     let code = both & 0x00ff_ffff_ffff_fff8;
-    PythonFrame { code, owner: (both >> 56) as u8, instruction: words.next().unwrap_or(0) }
+    PythonFrame { code, owner: (both >> 56) as u8, offset: half(8), identity: half(12) }
 }
 
 fn words(bytes: &[u8]) -> impl Iterator<Item = u64> + '_ {

@@ -1,6 +1,7 @@
 //! Records one target: its processes, their children, every thread of them.
 
 use std::collections::{HashMap, HashSet};
+use std::os::fd::RawFd;
 
 use crate::clock::Clock;
 use crate::error::{Error, Result};
@@ -112,6 +113,11 @@ impl Recorder {
     /// Records that could not be read, or whose other half never came.
     pub fn damaged(&self) -> u64 {
         self.damaged
+    }
+
+    /// What becomes readable when the samples that have arrived should not wait.
+    pub fn ring(&self) -> RawFd {
+        self.program.ring_descriptor()
     }
 
     /// Join every sample that has arrived.

@@ -2,20 +2,17 @@
 //!
 //! It ends when its input ends, so it never outlives the process that started it; with it go program, maps and events.
 
-use std::io::{self, BufRead, Write};
+use std::io::{self, Write};
 use std::path::PathBuf;
-use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
-use std::time::Duration;
 
 use profiler_symbols::KernelSymbols;
 use serde::{Deserialize, Serialize};
 
 use crate::capture;
 use crate::error::{Error, Result};
+use crate::inbox::{Event, Inbox};
 use crate::recorder::Recorder;
 
-/// How often samples are taken out of the ring. Its 32 MB hold some seconds of them.
-const POLL: Duration = Duration::from_millis(20);
 /// Lower priority than the server's and the load's.
 const NICENESS: i32 = 10;
 
@@ -73,21 +70,20 @@ struct Session {
 
 /// Serve commands until the input ends or `finish` is done.
 pub fn serve() -> io::Result<()> {
-    let commands = read_commands();
+    let mut inbox = Inbox::open()?;
     let mut session: Option<Session> = None;
     let mut out = io::stdout().lock();
     loop {
-        let wait =
-            if session.as_ref().is_some_and(|session| session.sampling) { POLL } else { Duration::from_secs(3600) };
-        let line = match commands.recv_timeout(wait) {
-            Ok(line) => line,
-            Err(RecvTimeoutError::Timeout) => {
+        let ring = session.as_ref().filter(|session| session.sampling).map(|session| session.recorder.ring());
+        let line = match inbox.wait(ring)? {
+            Event::Command(line) => line,
+            Event::Samples => {
                 if let Some(session) = session.as_mut() {
                     session.recorder.drain();
                 }
                 continue;
             }
-            Err(RecvTimeoutError::Disconnected) => return Ok(()),
+            Event::End => return Ok(()),
         };
         let (answer, last) = match obey(&line, &mut session) {
             Ok(last) => (done(session.as_ref()), last),
@@ -100,19 +96,6 @@ pub fn serve() -> io::Result<()> {
             return Ok(());
         }
     }
-}
-
-fn read_commands() -> Receiver<String> {
-    let (sender, receiver) = mpsc::channel();
-    std::thread::spawn(move || {
-        for line in io::stdin().lock().lines() {
-            let Ok(line) = line else { break };
-            if sender.send(line).is_err() {
-                break;
-            }
-        }
-    });
-    receiver
 }
 
 /// Carry out a command. True after the last one.
