@@ -10,8 +10,7 @@ import numpy as np
 
 from profiler.model.block import Block
 from profiler.model.estimate import Estimate
-from profiler.model.frame import Language
-from profiler.model.profile import NO_BLOCK, Profile, Samples
+from profiler.model.profile import NO_BLOCK, Samples
 from profiler.stats.ratio import ratio_estimate, relative_change
 
 
@@ -26,22 +25,6 @@ def assign_blocks(samples: Samples, blocks: Sequence[Block], sampler: str) -> Sa
     place = np.searchsorted(starts, samples.time_ns, side="right") - 1
     inside = (place >= 0) & (samples.time_ns < ends[np.maximum(place, 0)])
     return dataclasses.replace(samples, block=np.where(inside, indices[np.maximum(place, 0)], NO_BLOCK))
-
-
-def language_shares(profile: Profile) -> dict[str, float]:
-    """Share of the sampled CPU by the leaf frame's language, over samples inside blocks; adds to 1 (all 0 if none)."""
-    measured = profile.samples.block != NO_BLOCK
-    weights = np.bincount(
-        profile.samples.stack[measured],
-        weights=profile.samples.weight_ns[measured].astype(float),
-        minlength=len(profile.stacks),
-    )
-    shares = {language.value: 0.0 for language in Language}
-    total = float(weights.sum())
-    for stack, weight in zip(profile.stacks, weights, strict=True):
-        leaf = profile.frames[stack[-1]].language if stack else Language.UNKNOWN
-        shares[leaf.value] += float(weight)
-    return {name: (weight / total if total else 0.0) for name, weight in shares.items()}
 
 
 def cpu_estimate(blocks: Iterable[Block], *, loaded: bool) -> Estimate | None:

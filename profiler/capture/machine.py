@@ -6,8 +6,6 @@ import os
 import platform
 from pathlib import Path
 
-from profiler import __version__
-
 
 def describe_machine() -> dict[str, str]:
     """Facts a reader needs to judge a figure; nothing that names the user or the host."""
@@ -22,10 +20,6 @@ def describe_machine() -> dict[str, str]:
         "governor": _read("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor") or "not exposed",
         "hypervisor": "yes" if " hypervisor" in _read("/proc/cpuinfo") else "no",
     }
-
-
-def describe_versions() -> dict[str, str]:
-    return {"profiler": __version__, "python": platform.python_version()}
 
 
 def default_cpu_sets() -> tuple[tuple[int, ...], tuple[int, ...]]:

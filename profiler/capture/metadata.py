@@ -11,7 +11,6 @@ from profiler.capture.assemble import (
     agreement_estimate,
     assign_blocks,
     cpu_estimate,
-    language_shares,
     overhead_estimate,
     rate_estimate,
 )
@@ -23,6 +22,7 @@ from profiler.model.profile import Profile, RawCapture
 from profiler.model.run import Capture, EndpointInfo
 from profiler.samplers.base import Sampler, SamplerOptions
 from profiler.stacks import build_profile
+from profiler.stacks.shares import language_shares
 
 # Sampled and measured CPU may differ by this much before the picture is not to be trusted.
 AGREEMENT_LIMIT = 0.10

@@ -9,7 +9,7 @@ import re
 import signal
 from collections.abc import Iterator, Sequence
 
-from profiler.capture.machine import describe_machine, describe_versions
+from profiler.capture.machine import describe_machine
 from profiler.capture.metadata import describe_capture, describe_endpoint, doubts, figures, merge_blocks
 from profiler.capture.options import CaptureOptions, Progress
 from profiler.capture.schedule import plan_windows
@@ -18,6 +18,7 @@ from profiler.errors import Interrupted, ProfilerError, SamplerError, TargetErro
 from profiler.load import find_generator
 from profiler.model.block import Block
 from profiler.model.run import Capture, RunMetadata, RunState
+from profiler.model.versions import describe_versions
 from profiler.runs import Run, RunWriter
 from profiler.samplers import find_sampler, usable_ladder
 from profiler.samplers.base import Sampler, SamplerOptions

@@ -1,4 +1,5 @@
-"""`profiler import`: another tool's capture becomes a run, which show, open, export and diff take like any other."""
+"""`profiler import`: another tool's capture becomes a run, which show, open, export and diff take like any other; or,
+with `--to`, a picture in one more format and no run."""
 
 from __future__ import annotations
 
@@ -9,18 +10,22 @@ from pathlib import Path
 
 import numpy as np
 
-from profiler.capture.assemble import language_shares
-from profiler.capture.machine import describe_versions
+from profiler.cli.choice import add_choice, read_choice
 from profiler.cli.console import print_json, result_console, status_console
+from profiler.cli.output_file import check_output, write_output
 from profiler.errors import UsageError
+from profiler.export import FORMATS as PICTURES
+from profiler.export import find_exporter
 from profiler.model.profile import Profile, RawCapture
 from profiler.model.run import Capture, RunMetadata, TargetInfo
-from profiler.runs import RunWriter
+from profiler.model.versions import describe_versions
 from profiler.samplers import perf_data
 from profiler.stacks import build_profile
 from profiler.stacks.folded import parse_folded
 from profiler.stacks.pyspy_raw import parse_pyspy_raw
+from profiler.stacks.shares import language_shares
 from profiler.stacks.speedscope_json import parse_speedscope
+from profiler.views.picture import Choice, make_picture
 
 FORMATS = ("perf", "speedscope", "py-spy", "folded")
 PY_SPY_HZ = 100.0
@@ -35,7 +40,11 @@ class ImportOptions:
     """None: told by the file's content."""
     rate: float | None
     output: Path | None
+    """Folder of the run, or file of the picture."""
     roots: tuple[str, ...]
+    picture: str | None
+    """Format of the picture that is written instead of a run."""
+    choice: Choice
     json: bool
 
 
@@ -44,7 +53,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--format", choices=FORMATS, help="what the file is (default: told by its content)")
     parser.add_argument("--rate", type=float, metavar="HZ", help="samples per second, where weights count samples")
     parser.add_argument("--root", action="append", default=[], help="project folder that Python files are named from")
-    parser.add_argument("-o", "--output", type=Path, help="folder of the run (default .profiler/runs/ID)")
+    parser.add_argument(
+        "-o", "--output", type=Path, metavar="PATH",
+        help="folder of the run (default .profiler/runs/ID); with --to the file (default: standard output)",
+    )  # fmt: skip
+    parser.add_argument("--to", choices=PICTURES, metavar="FORMAT", help=f"keep no run, write: {', '.join(PICTURES)}")
+    add_choice(parser, fold=False)
     parser.add_argument("--json", action="store_true", help="one JSON object on standard output")
 
 
@@ -55,8 +69,14 @@ def run(namespace: argparse.Namespace) -> int:
         rate=namespace.rate,
         output=namespace.output,
         roots=tuple(str(Path(root).resolve()) for root in namespace.root),
+        picture=namespace.to,
+        choice=read_choice(namespace, by_line=namespace.to is not None and find_exporter(namespace.to).by_line),
         json=namespace.json,
     )
+    if options.picture is not None:
+        check_output(options.output, options.picture, as_json=options.json)
+    elif options.choice != Choice():
+        raise UsageError("--fold, --thread and --process say what a picture shows", hint="add --to FORMAT")
     if options.rate is not None and not 0 < options.rate <= 1e6:
         raise UsageError(f"--rate {options.rate:g} is no sampling rate", hint="give samples per second, such as 100")
     form = options.format or detect_format(options.file)
@@ -65,15 +85,26 @@ def run(namespace: argparse.Namespace) -> int:
         raise UsageError(f"{options.file} holds no sample")
     profile = build_profile(raw, roots=options.roots)
     metadata = describe(options, form, raw, profile)
+    if options.picture is not None:
+        _warn(metadata)
+        picture = make_picture(profile, metadata, form, options.choice)
+        write_output(find_exporter(options.picture).encode(picture), options.output, as_json=options.json)
+        return 0
+    _report(options, metadata, _keep(options, metadata, profile))
+    return 0
+
+
+def _keep(options: ImportOptions, metadata: RunMetadata, profile: Profile) -> Path:
+    """Write the run; where it is."""
+    from profiler.runs import RunWriter  # with its tables it takes longer to load than a picture takes to draw
+
     writer = RunWriter.create(options.output, metadata.id)
     try:
-        writer.write_profile(form, profile)
-        sealed = writer.seal(metadata)
+        writer.write_profile(metadata.captures[0].sampler, profile)
+        return writer.seal(metadata).path
     except BaseException:
         writer.discard()
         raise
-    _report(options, metadata, sealed.path)
-    return 0
 
 
 def detect_format(path: Path) -> str:
@@ -179,8 +210,12 @@ def _report(options: ImportOptions, metadata: RunMetadata, path: Path) -> None:
             }
         )
         return
-    for warning in metadata.warnings:
-        status_console().print(f"warning: {warning}", style="yellow", markup=False)
+    _warn(metadata)
     seconds = capture.sampled_cpu_ns / 1e9
     result_console().print(f"{path}  {capture.samples} samples, {seconds:.3f} s of CPU", markup=False)
     status_console().print(f"see it: profiler show {path}", markup=False)
+
+
+def _warn(metadata: RunMetadata) -> None:
+    for warning in metadata.warnings:
+        status_console().print(f"warning: {warning}", style="yellow", markup=False)

@@ -6,8 +6,9 @@ import argparse
 
 import msgspec
 
+from profiler.cli.choice import add_sampler_choice, read_choice
 from profiler.cli.console import print_json, status_console
-from profiler.cli.show_command import add_choice, open_picture, read_choice
+from profiler.cli.show_command import open_picture
 from profiler.cli.stop_signals import StopSignals
 from profiler.export.speedscope import SpeedscopeExporter
 from profiler.runs import Run, open_run
@@ -33,7 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--no-browser", dest="browser", action="store_false", help="only print the URL")
     parser.add_argument("--view", choices=VIEWS, default="left-heavy", help="what to show first (default left-heavy)")
     parser.add_argument("--page", action="store_true", help="write a page that needs no server, and print its URL")
-    add_choice(parser, fold=True)
+    add_sampler_choice(parser, fold=True)
     parser.add_argument("--json", action="store_true", help="print the URL as a JSON object on standard output")
 
 

@@ -8,6 +8,7 @@ import msgspec
 from rich.console import Console
 
 from profiler.cli import arguments as values
+from profiler.cli.choice import add_sampler_choice, read_choice
 from profiler.cli.console import print_json, result_console
 from profiler.cli.show_figures import figures, quality, warnings
 from profiler.cli.show_scalene import read_scalene, scalene_lines
@@ -32,26 +33,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "run_reference", nargs="?", metavar="RUN", help="path, id or its beginning (default: the latest)"
     )
-    add_choice(parser, fold=True)
+    add_sampler_choice(parser, fold=True)
     parser.add_argument(
         "--top", type=values.count, default=TOP, metavar="N", help=f"rows in each table (default {TOP})"
     )
     parser.add_argument("--json", action="store_true", help="one JSON object on standard output")
-
-
-def add_choice(parser: argparse.ArgumentParser, *, fold: bool) -> None:
-    """Arguments that say what of a run to look at; shared by show, open and export."""
-    parser.add_argument("--sampler", metavar="NAME", help="which sampler's stacks (default: the first in the run)")
-    parser.add_argument(
-        "--fold", action=argparse.BooleanOptionalAction, default=fold,
-        help=f"fold runtime plumbing into its caller (default {'yes' if fold else 'no'})",
-    )  # fmt: skip
-    parser.add_argument("--thread", default="", metavar="NAME|TID", help="only threads of this name or number")
-    parser.add_argument("--process", type=values.count, default=0, metavar="PID", help="only this process")
-
-
-def read_choice(namespace: argparse.Namespace, *, by_line: bool = False) -> Choice:
-    return Choice(fold=namespace.fold, thread=namespace.thread, process=namespace.process, by_line=by_line)
 
 
 def run(namespace: argparse.Namespace) -> int:

@@ -18,7 +18,8 @@ class Weighted(msgspec.Struct, frozen=True, kw_only=True):
 
 def json_length(stack: Sequence[int], weight: int) -> int:
     """Characters that the stack and its weight take as JSON, with their separators."""
-    return sum(len(str(index)) + 1 for index in stack) + len(str(weight)) + 4
+    # A list as Python writes it has one space more for each separator.
+    return (len(str([*stack])) - len(stack) if stack else 0) + len(str(weight)) + 4
 
 
 def cut_to_budget(rows: Sequence[Weighted], size: int, *, rare: int) -> list[Weighted]:

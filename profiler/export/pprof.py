@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 
-from profiler.export.pprof_schema import profile_message
 from profiler.model.frame import Frame
 from profiler.model.profile import Int64
 from profiler.views.picture import Picture, sum_by
@@ -38,6 +37,8 @@ class _Writer:
     """Tables under construction; every table's ids start at 1, as the format asks."""
 
     def __init__(self, picture: Picture) -> None:
+        from profiler.export.pprof_schema import profile_message  # protobuf takes longer to load than a small export
+
         self.picture = picture
         self.profile: Any = profile_message()()
         self._strings: dict[str, int] = {"": 0}

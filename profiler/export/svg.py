@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import zlib
 from collections.abc import Iterator, Sequence
-from xml.sax.saxutils import escape, quoteattr
+from html import escape
 
 from profiler.export.svg_page import SCRIPT, STYLE
 from profiler.model.frame import Frame, Language
@@ -153,8 +153,8 @@ def _colour(language: Language, name: str) -> str:
 
 
 def _text(text: str) -> str:
-    return escape(_ILLEGAL.sub("�", text))
+    return escape(_ILLEGAL.sub("�", text), quote=False)
 
 
 def _attribute(text: str) -> str:
-    return quoteattr(_ILLEGAL.sub("�", text))
+    return f'"{escape(_ILLEGAL.sub("�", text))}"'

@@ -9,13 +9,13 @@ from profiler.capture.assemble import (
     agreement_estimate,
     assign_blocks,
     cpu_estimate,
-    language_shares,
     overhead_estimate,
     rate_estimate,
 )
 from profiler.model.block import Block
 from profiler.model.frame import Frame, Language
 from profiler.model.profile import NO_BLOCK, Profile, Samples
+from profiler.stacks.shares import language_shares
 
 SECOND = 1_000_000_000
 

@@ -332,7 +332,8 @@ while True:
     number += 1
     scope = {"spend": spend}
     # One and the same place in memory, often: each is freed before the next one is made.
-    exec(compile("\\n" * (number % 500) + f"def made_{number:06}():\\n    spend()\\n", f"file_{number:06}", "exec"), scope)
+    source = "\\n" * (number % 500) + f"def made_{number:06}():\\n    spend()\\n"
+    exec(compile(source, f"file_{number:06}", "exec"), scope)
     scope[f"made_{number:06}"]()
     del scope
 """

@@ -47,6 +47,37 @@ def test_a_recording_survives_import_export_and_import(
     assert speedscope == pytest.approx(languages)
 
 
+def test_a_picture_is_written_without_a_run_and_is_the_one_of_the_run(
+    recording: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    imported(capsys, str(recording), "-o", str(tmp_path / "run"))
+    for form in ("folded", "speedscope", "pprof", "svg"):
+        picture, exported = tmp_path / f"picture.{form}", tmp_path / f"exported.{form}"
+        assert main(["import", str(recording), "--to", form, "-o", str(picture)]) == 0
+        assert main(["export", str(tmp_path / "run"), "--format", form, "-o", str(exported)]) == 0
+        if form == "folded":
+            assert picture.read_bytes() == exported.read_bytes()
+        elif form == "speedscope":  # names hold the run's id, which is the time
+            one, other = (json.loads(path.read_bytes()) for path in (picture, exported))
+            assert one["shared"] == other["shared"]
+            assert [profile["weights"] for profile in one["profiles"]] == [
+                profile["weights"] for profile in other["profiles"]
+            ]
+        else:
+            assert picture.stat().st_size > 500
+    capsys.readouterr()
+    assert main(["import", str(recording), "--to", "folded"]) == 0
+    assert "leaf_function" in capsys.readouterr().out
+    assert not (tmp_path / ".profiler").exists()
+
+
+def test_what_only_a_picture_has_is_refused_for_a_run(recording: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for arguments in (["--fold"], ["--thread", "main"], ["--to", "folded", "--json"]):
+        assert main(["import", str(recording), *arguments]) == 2
+        assert capsys.readouterr().err.count("\n") == 2
+
+
 def _sampled_ns(run: Path) -> int:
     return open_run(str(run)).metadata.captures[0].sampled_cpu_ns
 
