@@ -141,9 +141,10 @@ pub fn head_from_tag(tag: u8) -> PyResult<HeaderMap> {
 
 /// Either description.
 pub fn head(description: &Bound<'_, PyAny>) -> PyResult<HeaderMap> {
-    match description.extract::<u8>() {
-        Ok(tag) => head_from_tag(tag),
-        Err(_) => head_from_tuple(description.cast::<PyTuple>()?),
+    // The type is looked at first: an attempt at the wrong one would make and drop an exception for each response.
+    match description.cast::<PyTuple>() {
+        Ok(described) => head_from_tuple(described),
+        Err(_) => head_from_tag(description.extract()?),
     }
 }
 
