@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import subprocess
 import sys
 import time
@@ -22,6 +23,9 @@ TARGET = HERE / "oracle_target.py"
 def interpreters() -> list[Path]:
     """Every CPython that is installed here and that the sampler should know: shared and static, stripped and not."""
     found = sorted((Path.home() / ".pyenv" / "versions").glob("3.1[1-9].*/bin/python3"))
+    # Newer than what is installed: scripts/fetch-python, run by the set-up.
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    found += sorted((cache / "hotpath-profiler/pythons").glob("3.1[1-9]/bin/python3"))
     system = Path("/usr/bin/python3")
     return [*found, *([system] if system.exists() else [])] or [Path(sys.executable)]
 
@@ -33,13 +37,15 @@ def build_oracle(folder: Path, python: Path) -> None:
     if not Path(include, "Python.h").exists():  # a system's interpreter without its headers: another one's will do
         same = [path for path in interpreters() if path.parts[-3].startswith(version + ".")]
         include = str(same[0].parents[1] / "include" / f"python{version}")
+    # Debian's headers include others from a folder per architecture beside their own; the C library's are the system's.
+    includes = [f"-I{include}", "-idirafter", str(Path(include).parent)]
     library = folder / "liboracle_rust.so"
     # Both ways in which rustc writes names: the new one for every other interpreter.
     mangling = ["-C", "symbol-mangling-version=v0"] if int(version.split(".")[1]) % 2 == 0 else []
     subprocess.run(["rustc", "-O", "-g", *mangling, str(HERE / "oracle.rs"), "-o", str(library)], check=True)
     subprocess.run(
         [
-            "cc", "-shared", "-fPIC", "-O1", "-g", "-fno-optimize-sibling-calls", f"-I{include}",
+            "cc", "-shared", "-fPIC", "-O1", "-g", "-fno-optimize-sibling-calls", *includes,
             str(HERE / "oracle.c"), "-o", str(folder / "oracle.so"), str(library), f"-Wl,-rpath,{folder}",
         ],
         check=True,

@@ -12,6 +12,7 @@ use crate::bytes::SharedBytes;
 use crate::inlines;
 use crate::marks::Marks;
 use crate::ranges::FunctionRanges;
+use crate::split;
 use crate::table::{Symbol, SymbolTable};
 
 /// Why a file can't be read as an ELF image.
@@ -41,6 +42,7 @@ pub struct Image {
     marks: Marks,
     table: OnceLock<SymbolTable>,
     ranges: OnceLock<FunctionRanges>,
+    split: OnceLock<Option<Range<u64>>>,
     debug: OnceLock<Option<Box<Image>>>,
     dwarf: OnceLock<DwarfSections<SharedBytes>>,
 }
@@ -79,8 +81,9 @@ impl Image {
             .collect();
         let build_id = file.build_id().ok().flatten().map(hexadecimal).unwrap_or_default();
         let marks = Marks::of(&file);
-        let (table, ranges, debug, dwarf) = (OnceLock::new(), OnceLock::new(), OnceLock::new(), OnceLock::new());
-        Ok(Self { path, segments, build_id, marks, table, ranges, debug, dwarf, data })
+        let (table, ranges, split) = (OnceLock::new(), OnceLock::new(), OnceLock::new());
+        let (debug, dwarf) = (OnceLock::new(), OnceLock::new());
+        Ok(Self { path, segments, build_id, marks, table, ranges, split, debug, dwarf, data })
     }
 
     pub fn path(&self) -> &Path {
@@ -144,11 +147,30 @@ impl Image {
     /// The symbol that covers an address, from this file or its separate debug file.
     pub fn symbol(&self, address: u64) -> Option<Symbol<'_>> {
         let own = self.table.get_or_init(|| SymbolTable::read(&self.data));
-        own.find(&self.data, address).or_else(|| {
+        let debug = || {
             let debug = self.debug_file()?;
             let table = debug.table.get_or_init(|| SymbolTable::read(&debug.data));
             table.find(&debug.data, address)
+        };
+        own.find(&self.data, address).or_else(debug).or_else(|| {
+            let part = self.split.get_or_init(|| split::find(self)).as_ref()?;
+            part.contains(&address).then_some(Symbol { name: split::PART, start: part.start })
         })
+    }
+
+    /// The file's bytes at its own addresses.
+    pub(crate) fn code(&self, range: &Range<u64>) -> Option<SharedBytes> {
+        let holds = |segment: &&Segment| {
+            let size = segment.file.end - segment.file.start;
+            segment.executable && segment.address <= range.start && range.end - segment.address <= size
+        };
+        let segment = self.segments.iter().find(holds)?;
+        self.data.part(segment.file.start + (range.start - segment.address), range.end - range.start)
+    }
+
+    /// Whether the range of the unwind tables around an address is no function of its own.
+    pub(crate) fn begins_inside(&self, address: u64) -> bool {
+        self.ranges.get_or_init(|| FunctionRanges::read(self)).begins_inside(address)
     }
 
     /// The function's address range by the unwind tables, for files without symbols.

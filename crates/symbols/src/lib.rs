@@ -13,6 +13,7 @@ mod marks;
 mod perf_map;
 mod place;
 mod ranges;
+mod split;
 mod store;
 mod table;
 mod vdso;

@@ -2,7 +2,10 @@
 
 use std::ops::Range;
 
-use gimli::{BaseAddresses, CieOrFde, EhFrame, EhFrameHdr, EndianSlice, LittleEndian, Pointer, UnwindSection};
+use gimli::{
+    BaseAddresses, CfaRule, CieOrFde, EhFrame, EhFrameHdr, EndianSlice, FrameDescriptionEntry, LittleEndian, Pointer,
+    UnwindContext, UnwindSection, X86_64,
+};
 
 use crate::bytes::SharedBytes;
 use crate::image::Image;
@@ -38,14 +41,7 @@ impl FunctionRanges {
     pub(crate) fn find(&self, address: u64) -> Option<Range<u64>> {
         match self {
             Self::Table { header, frames, bases } => {
-                let parsed = EhFrameHdr::new(header, LittleEndian).parse(bases, 8).ok()?;
-                // Step by step, because the way in one step subtracts without looking when the table is damaged.
-                let Pointer::Direct(place) = parsed.table()?.lookup(address, bases).ok()? else {
-                    return None;
-                };
-                let offset = usize::try_from(place.checked_sub(bases.eh_frame.section?)?).ok()?;
-                let section = EhFrame::new(frames, LittleEndian);
-                let entry = section.fde_from_offset(bases, offset.into(), EhFrame::cie_from_offset).ok()?;
+                let entry = entry_of(header, &EhFrame::new(frames, LittleEndian), bases, address)?;
                 let range = entry.initial_address()..entry.initial_address().saturating_add(entry.len());
                 range.contains(&address).then_some(range)
             }
@@ -55,6 +51,45 @@ impl FunctionRanges {
             }
         }
     }
+}
+
+impl FunctionRanges {
+    /// Whether the range around an address begins with a frame already made: compilers put a function's unlikely part
+    /// elsewhere, and jump there from the middle of the function.
+    pub(crate) fn begins_inside(&self, address: u64) -> bool {
+        let Self::Table { header, frames, bases } = self else {
+            return false;
+        };
+        let section = EhFrame::new(frames, LittleEndian);
+        let Some(entry) = entry_of(header, &section, bases, address) else {
+            return false;
+        };
+        let mut context = UnwindContext::new();
+        let Ok(mut rows) = entry.rows(&section, bases, &mut context) else {
+            return false;
+        };
+        // At a function's first instruction there is nothing on the stack but the return address.
+        matches!(rows.next_row(), Ok(Some(row)) if !matches!(
+            row.cfa(), CfaRule::RegisterAndOffset { register: X86_64::RSP, offset: 8 }
+        ))
+    }
+}
+
+type Frames<'a> = EndianSlice<'a, LittleEndian>;
+
+fn entry_of<'a>(
+    header: &[u8],
+    section: &EhFrame<Frames<'a>>,
+    bases: &BaseAddresses,
+    address: u64,
+) -> Option<FrameDescriptionEntry<Frames<'a>>> {
+    let parsed = EhFrameHdr::new(header, LittleEndian).parse(bases, 8).ok()?;
+    // Step by step, because the way in one step subtracts without looking when the table is damaged.
+    let Pointer::Direct(place) = parsed.table()?.lookup(address, bases).ok()? else {
+        return None;
+    };
+    let offset = usize::try_from(place.checked_sub(bases.eh_frame.section?)?).ok()?;
+    section.fde_from_offset(bases, offset.into(), EhFrame::cie_from_offset).ok()
 }
 
 fn walk(frames: &[u8], bases: &BaseAddresses) -> Vec<Range<u64>> {
